@@ -1,0 +1,148 @@
+"""People, their roles and tokens, what they did, and the settings an admin changes at run time."""
+
+from __future__ import annotations
+
+import uuid
+from typing import ClassVar
+
+from django.conf import settings
+from django.contrib.auth.models import AbstractUser
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+
+from stepwell.core.ids import new_id
+from stepwell.kit.models import Row
+
+
+class Role(models.TextChoices):
+    VIEWER = "viewer", "Viewer"
+    OPERATOR = "operator", "Operator"
+    ADMIN = "admin", "Admin"
+
+
+#: every role may do what the roles before it may
+ROLE_ORDER: tuple[str, ...] = (Role.VIEWER, Role.OPERATOR, Role.ADMIN)
+
+
+class User(AbstractUser):
+    """A person (or service) that signs in."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.VIEWER)
+    time_zone = models.CharField(max_length=64, blank=True, help_text="Empty: the instance's time zone.")
+    theme = models.CharField(
+        max_length=8, blank=True, choices=[("", "As the system"), ("light", "Light"), ("dark", "Dark")]
+    )
+
+    def may(self, role: str) -> bool:
+        """Return whether this person has ``role`` or a higher one."""
+        return self.is_active and ROLE_ORDER.index(self.role) >= ROLE_ORDER.index(role)
+
+    def save(self, *args, **kwargs) -> None:  # type: ignore[no-untyped-def]
+        # Django's admin asks these two; our role is the only truth.
+        self.is_staff = self.is_superuser = self.role == Role.ADMIN
+        if (fields := kwargs.get("update_fields")) is not None:
+            kwargs["update_fields"] = {*fields, "is_staff", "is_superuser"}
+        super().save(*args, **kwargs)
+
+
+class LoginLink(Row):
+    """A link that signs in (or invites) one person, once."""
+
+    class Purpose(models.TextChoices):
+        LOGIN = "login"
+        INVITE = "invite"
+
+    token_hash = models.CharField(max_length=64, unique=True)
+    purpose = models.CharField(max_length=8, choices=Purpose.choices)
+    user = models.ForeignKey(User, null=True, blank=True, on_delete=models.CASCADE, related_name="login_links")
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.VIEWER)
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+
+
+class ApiToken(Row):
+    """A bearer token for the API. Only a hash of it is kept."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens")
+    name = models.CharField(max_length=100)
+    prefix = models.CharField(max_length=16, db_index=True)
+    token_hash = models.CharField(max_length=64, unique=True)
+    #: the most this token may do; never more than its user may
+    role = models.CharField(max_length=16, choices=Role.choices, default=Role.OPERATOR)
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    latest_use_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-created_at"]
+
+
+class AuditEvent(models.Model):
+    """One act of a person: who, what, when, from where, before and after (never a secret's value)."""
+
+    at = models.DateTimeField(auto_now_add=True, db_index=True)
+    actor_id = models.UUIDField(null=True, blank=True)
+    actor_name = models.CharField(max_length=150, blank=True)
+    action = models.CharField(max_length=64, db_index=True)
+    object_kind = models.CharField(max_length=32, blank=True)
+    object_id = models.CharField(max_length=64, blank=True)
+    object_name = models.CharField(max_length=255, blank=True)
+    ip = models.GenericIPAddressField(null=True, blank=True)
+    before = models.JSONField(default=dict, blank=True)
+    after = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["-id"]
+
+
+class InstanceSettings(models.Model):
+    """The one row of settings an admin changes while the program runs."""
+
+    SINGLETON = 1
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=SINGLETON, editable=False)
+    instance_name = models.CharField(max_length=60, default="Stepwell")
+    step_slots = models.PositiveSmallIntegerField(
+        default=4,
+        validators=[MinValueValidator(1), MaxValueValidator(256)],
+        help_text="How many steps one runner runs at the same time.",
+    )
+    heartbeat_threshold_minutes = models.PositiveSmallIntegerField(
+        default=30,
+        validators=[MinValueValidator(1), MaxValueValidator(1440)],
+        help_text="Minutes without a beat before a step counts as unhealthy, unless the step says otherwise.",
+    )
+    retention_days = models.PositiveIntegerField(
+        default=0, validators=[MaxValueValidator(36500)], help_text="Days finished runs are kept. 0 keeps them for ever."
+    )
+    log_cap_mib = models.PositiveIntegerField(
+        default=64,
+        validators=[MinValueValidator(1), MaxValueValidator(65536)],
+        help_text="The most log kept per attempt, in MiB: its first quarter and its last three.",
+    )
+    time_zone = models.CharField(max_length=64, default="UTC")
+    changed_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = verbose_name_plural = "instance settings"
+
+    @classmethod
+    def load(cls) -> InstanceSettings:
+        """Return the row, made with its defaults when there is none yet."""
+        row, _ = cls.objects.get_or_create(id=cls.SINGLETON, defaults={"step_slots": settings.STEP_SLOTS_DEFAULT})
+        return row
+
+    def __str__(self) -> str:
+        return "Instance settings"
+
+
+def as_uuid(text: str) -> uuid.UUID | None:
+    """Return the UUID ``text`` spells, or None."""
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None

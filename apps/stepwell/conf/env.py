@@ -1,0 +1,51 @@
+"""Values from environment variables; a bad one stops the start with its name, value and what is allowed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def text(name: str, default: str = "") -> str:
+    return os.environ.get(name, "").strip() or default
+
+
+def flag(name: str, *, default: bool = False) -> bool:
+    value = text(name).lower()
+    if not value:
+        return default
+    if value in {"1", "true", "yes", "on"}:
+        return True
+    if value in {"0", "false", "no", "off"}:
+        return False
+    raise ImproperlyConfigured(f"{name} is “{value}”. Use true or false.")
+
+
+def number(name: str, default: float, *, low: float, high: float) -> float:
+    value = text(name)
+    if not value:
+        return default
+    try:
+        parsed = float(value)
+    except ValueError:
+        parsed = float("nan")
+    if not low <= parsed <= high:
+        raise ImproperlyConfigured(f"{name} is “{value}”. Use a number from {low:g} to {high:g}.")
+    return parsed
+
+
+def names(name: str, default: list[str]) -> list[str]:
+    """Return a comma-separated list."""
+    return [part.strip() for part in text(name).split(",") if part.strip()] or default
+
+
+def secret(name: str) -> str:
+    """Return ``NAME``, or the content of the file ``NAME_FILE`` names."""
+    if path := text(f"{name}_FILE"):
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except OSError as exc:
+            raise ImproperlyConfigured(f"{name}_FILE names {path}, which cannot be read: {exc.strerror}.") from exc
+    return text(name)

@@ -1,0 +1,162 @@
+"""Django's settings. Everything a person may set comes from an environment variable listed in docs/settings.md."""
+
+from __future__ import annotations
+
+from csp.constants import NONCE, NONE, SELF
+
+from stepwell.conf import env, keyfile, paths
+from stepwell.conf.database import database_from_url
+
+HOME = paths.home()
+DEBUG = env.flag("STEPWELL_DEBUG")
+SECRET_KEY = env.secret("STEPWELL_SECRET_KEY") or keyfile.read_or_make(HOME / "session.key")
+#: one "id:base64" key a line, newest first; see vault.keyring
+KEYRING_FILE = HOME / "keyring"
+
+HOSTS = env.names("STEPWELL_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS = HOSTS
+CSRF_TRUSTED_ORIGINS = env.names("STEPWELL_TRUSTED_ORIGINS", [])
+#: set when people reach the instance over TLS: cookies then never travel in clear
+TLS = env.flag("STEPWELL_TLS")
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "stepwell.conf.apps.StepwellAdminConfig",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "channels",
+    "csp",
+    "django_htmx",
+    "template_partials",
+    "ninja",
+    "stepwell.kit.apps.KitConfig",
+    "stepwell.accounts.apps.AccountsConfig",
+    "stepwell.vault.apps.VaultConfig",
+    "stepwell.stacks.apps.StacksConfig",
+    "stepwell.pipelines.apps.PipelinesConfig",
+    "stepwell.runs.apps.RunsConfig",
+    "stepwell.artifacts.apps.ArtifactsConfig",
+    "stepwell.execution.apps.ExecutionConfig",
+    "stepwell.web.apps.WebConfig",
+    "stepwell.live.apps.LiveConfig",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "stepwell.web.access.AccessMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "stepwell.web.middleware.RequestMiddleware",
+]
+
+ROOT_URLCONF = "stepwell.conf.urls"
+ASGI_APPLICATION = "stepwell.conf.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [paths.PROJECT / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "stepwell.web.context.frame",
+            ],
+        },
+    }
+]
+
+DATABASES = {"default": database_from_url(env.secret("DATABASE_URL"), home=HOME)}
+REDIS_URL = env.secret("REDIS_URL")
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+AUTH_USER_MODEL = "accounts.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "/login/"
+LOGIN_REDIRECT_URL = "/"
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+STATIC_URL = "/static/"
+STATIC_ROOT = None
+STATICFILES_DIRS = [paths.PROJECT / "static"]
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+
+SESSION_COOKIE_NAME = "__Host-stepwell" if TLS else "stepwell"
+CSRF_COOKIE_NAME = "__Host-stepwell-csrf" if TLS else "stepwell-csrf"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TLS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
+CSRF_FAILURE_VIEW = "stepwell.web.errors.csrf_failure"
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_HSTS_SECONDS = 31_536_000 if TLS else 0
+SECURE_SSL_REDIRECT = False
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "frame-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "object-src": [NONE],
+        "frame-ancestors": [NONE],
+        "manifest-src": [SELF],
+    }
+}
+
+#: how the runner paces itself, in seconds; tests shorten these
+HEARTBEAT_SECONDS = env.number("STEPWELL_HEARTBEAT_SECONDS", 5, low=0.05, high=60)
+LEASE_SECONDS = env.number("STEPWELL_LEASE_SECONDS", 30, low=0.5, high=600)
+SWEEP_SECONDS = env.number("STEPWELL_SWEEP_SECONDS", 5, low=0.1, high=60)
+GRACE_SECONDS = env.number("STEPWELL_GRACE_SECONDS", 10, low=0.1, high=600)
+HOOK_SECONDS = env.number("STEPWELL_HOOK_SECONDS", 10, low=0.1, high=3600)
+STEP_SLOTS_DEFAULT = int(env.number("STEPWELL_STEP_SLOTS", 4, low=1, high=256))
+CRASH_BUDGET = 3
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"()": "stepwell.kit.logbook.LineFormatter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.text("STEPWELL_LOG_LEVEL", "WARNING")},
+    "loggers": {
+        "stepwell": {"level": env.text("STEPWELL_LOG_LEVEL", "INFO")},
+        "huey": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},
+    },
+}
+
+SILENCED_SYSTEM_CHECKS: list[str] = []

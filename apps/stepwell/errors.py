@@ -1,0 +1,110 @@
+"""The public error tree.
+
+    StepwellError
+    ├─ UsageError (ValueError)      422  the caller's mistake
+    │  ├─ StepInterfaceError             a step was called or annotated in a way it cannot run
+    │  ├─ GraphError                     a cycle, or an upstream step that does not exist
+    │  └─ ConfigError                    an option or setting that does not fit
+    ├─ NotFound (LookupError)       404  no such object
+    ├─ Denied                       403  the role does not allow it
+    ├─ Conflict                     409  the object is in another state than the act needs
+    ├─ RunFailed                         a run that was waited for did not complete
+    │  └─ StepExecutionException         user code raised; the original is the cause
+    ├─ ArtifactError                     stored data is missing or is not what was recorded
+    └─ Unavailable                  503  a store, queue or network is out of reach; try again
+
+Every error carries ``message`` (what happened, to which thing) and ``hint`` (what to do).
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class StepwellError(Exception):
+    """Something went wrong in Stepwell."""
+
+    code: ClassVar[str] = "error"
+    status: ClassVar[int] = 500
+
+    def __init__(self, message: str = "", *, hint: str = "", **details: Any) -> None:
+        self.message = message or (self.__class__.__doc__ or "").strip().splitlines()[0]
+        self.hint = hint
+        self.details = details
+        super().__init__(f"{self.message} {hint}".strip())
+
+
+class UsageError(StepwellError, ValueError):
+    """The call does not fit what was asked."""
+
+    code = "usage"
+    status = 422
+
+
+class StepInterfaceError(UsageError):
+    """A step cannot be called or defined this way."""
+
+    code = "step_interface"
+
+
+class GraphError(UsageError):
+    """The steps do not form a graph that can run."""
+
+    code = "graph"
+
+
+class ConfigError(UsageError):
+    """An option has a value that does not fit."""
+
+    code = "config"
+
+
+class NotFound(StepwellError, LookupError):
+    """There is no such object."""
+
+    code = "not_found"
+    status = 404
+
+
+class Denied(StepwellError):
+    """Your role does not allow this."""
+
+    code = "denied"
+    status = 403
+
+
+class Conflict(StepwellError):
+    """The object is not in a state that allows this."""
+
+    code = "conflict"
+    status = 409
+
+
+class RunFailed(StepwellError):
+    """The run did not complete."""
+
+    code = "run_failed"
+
+    def __init__(self, message: str = "", *, hint: str = "", run: Any = None, step: str = "", **details: Any) -> None:
+        self.run = run
+        self.step = step
+        super().__init__(message, hint=hint, **details)
+
+
+class StepExecutionException(RunFailed):
+    """A step raised an exception."""
+
+    code = "step_failed"
+
+
+class ArtifactError(StepwellError):
+    """Stored data is missing or damaged."""
+
+    code = "artifact"
+
+
+class Unavailable(StepwellError):
+    """A part Stepwell needs is out of reach. Try again."""
+
+    code = "unavailable"
+    status = 503

@@ -1,0 +1,72 @@
+"""Who may open which page: every view says so, and one that does not is refused.
+
+A view is listed by its decorator: ``@public``, ``@needs(Role.VIEWER)``, ``@needs(Role.ADMIN)``. Django's admin and the
+API are listed here by their namespace; the API then asks for a token or a session of its own on every operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from stepwell.accounts.models import Role
+
+View = TypeVar("View", bound=Callable[..., HttpResponse])
+
+PUBLIC = "public"
+#: namespace -> who may enter; "own" means the code behind it checks every operation itself
+NAMESPACES = {"admin": Role.ADMIN, "api": "own"}
+
+
+def public(view: View) -> View:
+    """Let anyone open this view, signed in or not."""
+    view.access = PUBLIC  # type: ignore[attr-defined]
+    return view
+
+
+def needs(role: str) -> Callable[[View], View]:
+    """Let people with ``role`` or a higher one open this view."""
+
+    def mark(view: View) -> View:
+        view.access = role  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def access_of(view: Callable[..., Any], namespaces: list[str]) -> str | None:
+    """Return who may open ``view``: ``public``, ``own``, a role, or None when it is not listed."""
+    if namespaces and namespaces[0] in NAMESPACES:
+        return NAMESPACES[namespaces[0]]
+    return getattr(view, "access", None)
+
+
+class AccessMiddleware:
+    """Refuse what the view's listing does not allow."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> HttpResponse | None:
+        match = request.resolver_match
+        need = access_of(view, match.namespaces if match else [])
+        if need in {PUBLIC, "own"}:
+            return None
+        if need is None:
+            raise PermissionDenied(f"{request.path} is not on the access list.")
+        if not request.user.is_authenticated:
+            return redirect(f"{settings.LOGIN_URL}?{urlencode({'next': request.get_full_path()})}")
+        if not request.user.may(need):
+            raise PermissionDenied(f"This page needs the role {need}.")
+        return None

@@ -1,0 +1,12 @@
+"""Settings of the Django tests: a data folder of their own, quick passwords, a quick pace."""
+
+import os
+import tempfile
+
+os.environ.setdefault("STEPWELL_HOME", tempfile.mkdtemp(prefix="stepwell-test-"))
+
+from stepwell.conf.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
+WHITENOISE_AUTOREFRESH = True
