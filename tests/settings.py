@@ -10,3 +10,6 @@ from stepwell.conf.settings import *  # noqa: E402, F403
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 WHITENOISE_AUTOREFRESH = True
+if "sqlite" in DATABASES["default"]["ENGINE"]:  # noqa: F405
+    # A file, as in life: an in-memory database locks by other rules.
+    DATABASES["default"]["TEST"] = {"NAME": str(HOME / "test.db")}  # noqa: F405

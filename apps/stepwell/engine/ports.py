@@ -52,9 +52,6 @@ class RunStore(Protocol):
     def cancel_open_steps(self, run_id: UUID, *, reason: str) -> None:
         """Cancel every step of the run that no worker holds."""
 
-    def stop_running_steps(self, run_id: UUID, *, reason: str) -> None:
-        """Ask the workers that hold a step of the run to stop it (fail_fast)."""
-
     def has_open_steps(self, run_id: UUID) -> bool: ...
 
     def step_statuses(self, run_id: UUID) -> set[str]: ...

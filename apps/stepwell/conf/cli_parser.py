@@ -1,0 +1,232 @@
+"""The words of the command line: commands, their options and help texts."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8321
+
+
+class _Commands:
+    """Adds commands that all look alike: one line of help, one example, one handler."""
+
+    def __init__(self, parser: argparse.ArgumentParser, *, title: str, required: bool) -> None:
+        self._added = parser.add_subparsers(title=title, metavar="COMMAND", required=required)
+
+    def add(self, name: str, handler: str, summary: str, example: str) -> argparse.ArgumentParser:
+        parser = self._added.add_parser(
+            name,
+            help=summary,
+            description=f"{summary}.",
+            epilog=f"example:\n  {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        parser.set_defaults(handler=f"stepwell.conf.{handler}")
+        return parser
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of everything but ``manage``. Parsing sets ``handler`` to ``module:function``."""
+    parser = argparse.ArgumentParser(
+        prog="stepwell",
+        description="Pipelines as Python functions: write, run, watch, rerun and administer them.",
+        epilog="example:\n  stepwell up --examples examples",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(handler="stepwell.conf.cli_setup:print_help", parser=parser)
+    parser.add_argument(
+        "--version", action="store_const", dest="handler", const="stepwell.conf.cli_setup:print_version"
+    )
+    commands = _Commands(parser, title="commands", required=False)
+    _add_processes(commands)
+    _add_pipelines(commands)
+    _add_runs(commands)
+    _add_logs(commands)
+    _add_secrets(commands)
+    _add_tokens(commands)
+    _add_setup(commands)
+    return parser
+
+
+def _add_processes(commands: _Commands) -> None:
+    up = commands.add("up", "up:run_up", "Start the dashboard and a runner", "stepwell up --port 8400")
+    _add_address(up)
+    up.add_argument(
+        "--examples", metavar="DIR", help="register the pipelines of this folder, and run one the first time"
+    )
+    up.add_argument("--no-runner", action="store_true", help="start the dashboard only")
+    up.add_argument("--open", action="store_true", help="open it in the browser")
+    web = commands.add("web", "cli_serve:serve_web", "Start the dashboard only", "stepwell web --host 0.0.0.0")
+    _add_address(web)
+    web.add_argument("--fd", type=int, help=argparse.SUPPRESS)
+    commands.add("runner", "cli_serve:serve_runner", "Start a runner only", "stepwell runner")
+
+
+def _add_address(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default=DEFAULT_HOST, help="address to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=_port, default=DEFAULT_PORT, help="port to listen on; 0 takes a free one (default: %(default)s)"
+    )
+
+
+def _add_pipelines(commands: _Commands) -> None:
+    run = commands.add(
+        "run",
+        "cli_run:run_file",
+        "Run a pipeline of a file here and now",
+        "stepwell run train.py --param test_size=0.3",
+    )
+    run.add_argument("file", metavar="FILE")
+    run.add_argument("pipeline", metavar="PIPELINE", nargs="?", help="its name, when the file has several")
+    _add_parameters(run)
+    register = commands.add(
+        "register",
+        "cli_run:register",
+        "Make the pipelines of files known to the dashboard",
+        "stepwell register train.py",
+    )
+    register.add_argument("files", metavar="FILE", nargs="+")
+
+
+def _add_parameters(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-p", "--param", action="append", default=[], metavar="NAME=VALUE", dest="parameters", help="set a parameter"
+    )
+
+
+def _add_runs(commands: _Commands) -> None:
+    runs = commands.add(
+        "runs", "cli_runs:list_runs", "List runs, show, cancel or rerun one", "stepwell runs --status failed"
+    )
+    _add_run_filters(runs)
+    below = _Commands(runs, title="with one run", required=False)
+    listing = below.add("list", "cli_runs:list_runs", "List runs, newest first", "stepwell runs list --limit 5")
+    _add_run_filters(listing, default=argparse.SUPPRESS)
+    show = below.add("show", "cli_runs:show_run", "Show a run and its steps", "stepwell runs show 42")
+    _add_ref(show)
+    _add_json(show, default=argparse.SUPPRESS)
+    cancel = below.add("cancel", "cli_runs:cancel_run", "Cancel a run", "stepwell runs cancel 42")
+    _add_ref(cancel)
+    rerun = below.add(
+        "rerun",
+        "cli_runs:rerun",
+        "Run it again, with changes if wanted",
+        "stepwell runs rerun 42 -p lr=0.1 -o train.retry=3",
+    )
+    _add_ref(rerun)
+    rerun.add_argument("--from", choices=["failed"], dest="scope", help="keep what was completed")
+    _add_parameters(rerun)
+    rerun.add_argument(
+        "-o",
+        "--option",
+        action="append",
+        default=[],
+        metavar="STEP.OPTION=VALUE",
+        dest="options",
+        help="set an option of a step: enable_cache, retry, timeout, environment.NAME, settings, step_operator, "
+        "hooks_enabled",
+    )
+
+
+def _add_run_filters(parser: argparse.ArgumentParser, **default: Any) -> None:
+    parser.add_argument("--status", action="append", metavar="STATUS", help="only runs in this status", **default)
+    parser.add_argument("--pipeline", metavar="NAME", help="only runs of this pipeline", **default)
+    parser.add_argument("--trigger", action="append", metavar="TRIGGER", help="only runs started this way", **default)
+    parser.add_argument("--since", metavar="TIME", help="only runs made since then: 2h, 3d or a date", **default)
+    parser.add_argument("--limit", type=int, help="how many (default: 20)", **(default or {"default": 20}))
+    _add_json(parser, **default)
+
+
+def _add_json(parser: argparse.ArgumentParser, **default: Any) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON", **default)
+
+
+def _add_ref(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("ref", metavar="RUN", help="its number, its id or the beginning of its id")
+
+
+def _add_logs(commands: _Commands) -> None:
+    logs = commands.add(
+        "logs", "cli_logs:print_logs", "Print the logs of a run or of one step", "stepwell logs 42 train -f"
+    )
+    _add_ref(logs)
+    logs.add_argument("step", metavar="STEP", nargs="?")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on until the run has ended")
+    logs.add_argument("--attempt", type=int, metavar="N", help="this attempt of the step (default: the newest)")
+
+
+def _add_secrets(commands: _Commands) -> None:
+    secrets = commands.add(
+        "secrets", "cli_admin:list_secrets", "List, create, rotate or delete secrets", "stepwell secrets"
+    )
+    _add_json(secrets)
+    below = _Commands(secrets, title="with one secret", required=False)
+    listing = below.add(
+        "list", "cli_admin:list_secrets", "List secrets, never their values", "stepwell secrets list --json"
+    )
+    _add_json(listing, default=argparse.SUPPRESS)
+    create = below.add(
+        "create",
+        "cli_admin:create_secret",
+        "Create a secret; values are asked for",
+        "stepwell secrets create warehouse DB_PASSWORD",
+    )
+    rotate = below.add(
+        "rotate",
+        "cli_admin:rotate_secret",
+        "Replace a secret's values",
+        "stepwell secrets rotate warehouse DB_PASSWORD --stdin < file",
+    )
+    for parser in (create, rotate):
+        parser.add_argument("name", metavar="NAME")
+        parser.add_argument("keys", metavar="KEY", nargs="+", help="name of the environment variable steps get")
+        source = parser.add_mutually_exclusive_group()
+        source.add_argument("--from-env", action="store_true", help="take the values from variables of the same names")
+        source.add_argument("--stdin", action="store_true", help="read the values from standard input, one a line")
+    delete = below.add("delete", "cli_admin:delete_secret", "Delete a secret", "stepwell secrets delete warehouse")
+    delete.add_argument("name", metavar="NAME")
+
+
+def _add_tokens(commands: _Commands) -> None:
+    tokens = commands.add(
+        "tokens", "cli_admin:list_tokens", "List, create or revoke API tokens", "stepwell tokens --json"
+    )
+    _add_json(tokens)
+    below = _Commands(tokens, title="with one token", required=False)
+    listing = below.add("list", "cli_admin:list_tokens", "List API tokens", "stepwell tokens list")
+    _add_json(listing, default=argparse.SUPPRESS)
+    create = below.add(
+        "create",
+        "cli_admin:create_token",
+        "Create an API token; it is printed once",
+        "stepwell tokens create ci --role operator --days 90",
+    )
+    create.add_argument("name", metavar="NAME")
+    create.add_argument("--user", metavar="USER", help="whom it acts for (default: the first admin)")
+    create.add_argument("--role", choices=["viewer", "operator", "admin"], default="operator")
+    create.add_argument("--days", type=int, default=90, help="how long it works; 0 is for ever (default: %(default)s)")
+    revoke = below.add("revoke", "cli_admin:revoke_token", "End a token now", "stepwell tokens revoke sw_Ab3dE")
+    revoke.add_argument("token", metavar="TOKEN", help="its id, name or first characters")
+
+
+def _add_setup(commands: _Commands) -> None:
+    link = commands.add(
+        "login-link", "cli_admin:login_link", "Print a link that signs in once", "stepwell login-link ana"
+    )
+    link.add_argument("user", metavar="USER", nargs="?", help="whom (default: the first admin)")
+    doctor = commands.add("doctor", "doctor:examine", "Check this installation", "stepwell doctor")
+    _add_json(doctor)
+    commands.add("manage", "cli_setup:manage", "Run one of Django's commands", "stepwell manage migrate --check")
+    commands.add("version", "cli_setup:print_version", "Print the version", "stepwell version")
+
+
+def _port(text: str) -> int:
+    try:
+        port = int(text)
+    except ValueError:
+        port = -1
+    if not 0 <= port <= 65535:
+        raise argparse.ArgumentTypeError(f"“{text[:40]}” is not a port (0 to 65535)")
+    return port

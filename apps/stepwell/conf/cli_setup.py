@@ -1,0 +1,100 @@
+"""What commands need before they can work, and the ones that only concern the program: help, version, manage."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import sys
+import tomllib
+from typing import Any
+
+from stepwell.conf import paths
+from stepwell.errors import ConfigError, Unavailable
+
+
+def load_django() -> None:
+    """Load settings and models.
+
+    Raises:
+        ConfigError: A setting does not do; names it.
+    """
+    from django.core.exceptions import ImproperlyConfigured
+
+    from stepwell.conf import boot
+
+    try:
+        boot.setup()
+    except ImproperlyConfigured as exc:
+        raise ConfigError(str(exc)) from None
+    except PermissionError as exc:
+        raise ConfigError(
+            f"The data folder cannot be used: {exc.strerror}: {exc.filename}.",
+            hint="Set STEPWELL_HOME to a folder you may write to.",
+        ) from None
+
+
+def load_database() -> None:
+    """Load Django and bring an embedded database up to date; refuse a shared one that is behind.
+
+    Raises:
+        Unavailable: The database cannot be reached, or another version of the program has to migrate it first.
+    """
+    load_django()
+    from django.db import OperationalError, connection
+
+    from stepwell.conf import boot
+
+    try:
+        if connection.vendor == "sqlite":
+            boot.migrate()
+        elif missing_migrations():
+            raise Unavailable("The database is older than this program.", hint="Run “stepwell manage migrate” first.")
+    except OperationalError as exc:
+        raise Unavailable(f"The database cannot be reached: {str(exc).strip()}.", hint="Check DATABASE_URL.") from None
+
+
+def missing_migrations() -> list[str]:
+    """Return the names of migrations the database lacks."""
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    executor = MigrationExecutor(connection)
+    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+
+
+def manage(words: list[str]) -> int:
+    """Run a command of Django's."""
+    load_django()
+    from django.core.management import ManagementUtility
+
+    utility = ManagementUtility(["stepwell manage", *words])
+    utility.prog_name = "stepwell manage"
+    try:
+        utility.execute()
+    except SystemExit as exc:
+        return exc.code if isinstance(exc.code, int) else int(exc.code is not None)
+    return 0
+
+
+def print_help(options: argparse.Namespace) -> int:
+    options.parser.print_help()
+    return 0
+
+
+def print_version(options: argparse.Namespace) -> int:
+    print(f"stepwell {version()}")
+    return 0
+
+
+def version() -> str:
+    """Return the installed version, or the checkout's."""
+    try:
+        return importlib.metadata.version("stepwell")
+    except importlib.metadata.PackageNotFoundError:
+        project: dict[str, Any] = tomllib.loads((paths.PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
+        return str(project["project"]["version"])
+
+
+def warn(text: str) -> None:
+    print(f"stepwell: {text}", file=sys.stderr)

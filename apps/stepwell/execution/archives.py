@@ -1,0 +1,130 @@
+"""Code archives: the user's source as it was, one zip per content hash in the data folder."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from django.conf import settings
+
+from stepwell.errors import ArtifactError, UsageError
+
+_SKIPPED_FOLDERS = {"__pycache__", "node_modules", "site-packages", "build", "dist"}
+_KEPT_SUFFIXES = {".py", ".yaml", ".yml", ".toml", ".json", ".sql", ".txt", ".csv"}
+_MOST_FILES = 2000
+_MOST_FOLDERS = 5000
+_MOST_BYTES = 20 * 1024 * 1024
+_MOST_BYTES_PER_DATA_FILE = 256 * 1024
+
+
+def keep(source_root: Path, *, entry_file: Path) -> str:
+    """Store the source files below ``source_root`` and return the archive's hash.
+
+    Kept are Python files, and small text files beside them; hidden folders, virtual environments and build folders
+    are left out.
+
+    Raises:
+        UsageError: There are more than 2,000 files or 20 MiB.
+    """
+    files = sorted({*islice(_source_files(source_root), _MOST_FILES + 1), entry_file.resolve()})
+    if len(files) > _MOST_FILES or sum(path.stat().st_size for path in files) > _MOST_BYTES:
+        raise UsageError(
+            f"{source_root} holds more than {_MOST_FILES:,} source files or 20 MiB, too much to keep with a run.",
+            hint="Put the pipeline into a folder of its own.",
+        )
+    contents = [(path.relative_to(source_root.resolve()).as_posix(), path.read_bytes()) for path in files]
+    digest = hashlib.sha256()
+    for name, content in contents:
+        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(content)
+    code_hash = digest.hexdigest()
+    _write(code_hash, contents)
+    return code_hash
+
+
+def unpacked(code_hash: str) -> Path:
+    """Return the folder with the archive's files, unpacked on first use.
+
+    Raises:
+        ArtifactError: The archive is gone or damaged.
+    """
+    folder = _folder() / code_hash
+    if folder.is_dir():
+        return folder
+    archive = _folder() / f"{code_hash}.zip"
+    draft = Path(tempfile.mkdtemp(dir=_folder(), prefix=".unpack-"))
+    try:
+        with zipfile.ZipFile(archive) as content:
+            for member in content.infolist():
+                _extract(content, member, draft)
+        os.rename(draft, folder)
+    except FileNotFoundError as exc:
+        raise ArtifactError("The code of this run is gone.", hint="Register the file again.") from exc
+    except zipfile.BadZipFile as exc:
+        raise ArtifactError("The stored code of this run is damaged.", hint="Register the file again.") from exc
+    except OSError:
+        # Another process unpacked it meanwhile: rename() refuses a folder that is not empty.
+        if not folder.is_dir():
+            raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return folder
+
+
+def _folder() -> Path:
+    folder = Path(settings.HOME) / "code"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _write(code_hash: str, contents: list[tuple[str, bytes]]) -> None:
+    target = _folder() / f"{code_hash}.zip"
+    if target.exists():
+        return
+    with tempfile.NamedTemporaryFile(dir=_folder(), delete=False) as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in contents:
+                archive.writestr(name, content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(file.name, target)
+
+
+def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> None:
+    target = (folder / member.filename).resolve()
+    if not target.is_relative_to(folder.resolve()):
+        raise ArtifactError(f"The stored code holds a path outside its folder: {member.filename!r}.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(archive.read(member))
+
+
+def _source_files(root: Path) -> Iterator[Path]:
+    for visited, (folder, folders, names) in enumerate(os.walk(root.resolve())):
+        if visited > _MOST_FOLDERS:
+            raise UsageError(
+                f"{root} holds more than {_MOST_FOLDERS:,} folders, too many to keep with a run.",
+                hint="Put the pipeline into a folder of its own.",
+            )
+        here = Path(folder)
+        folders[:] = [name for name in folders if not _is_skipped(here / name)]
+        for name in names:
+            path = here / name
+            if path.suffix in _KEPT_SUFFIXES and not name.startswith(".") and _is_small(path):
+                yield path
+
+
+def _is_skipped(folder: Path) -> bool:
+    name = folder.name
+    return name.startswith(".") or name in _SKIPPED_FOLDERS or (folder / "pyvenv.cfg").exists() or folder.is_symlink()
+
+
+def _is_small(path: Path) -> bool:
+    if path.is_symlink() or not path.is_file():
+        return False
+    return path.suffix == ".py" or path.stat().st_size <= _MOST_BYTES_PER_DATA_FILE

@@ -1,0 +1,107 @@
+"""What a step takes in: its bindings, resolved to values and stored artifacts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from stepwell.artifacts.models import ArtifactVersion, StepArtifact
+from stepwell.core.plan import Binding
+from stepwell.errors import ArtifactError
+from stepwell.runs.models import StepRun
+
+#: (invocation id, output name) -> the version
+Outputs = dict[tuple[str, str], ArtifactVersion]
+
+
+def artifact_root() -> Path:
+    """Return the folder artifacts are stored below."""
+    return Path(settings.HOME) / "artifacts"
+
+
+def upstream_outputs(step: StepRun) -> Outputs:
+    """Return the outputs of the steps directly above ``step``."""
+    links = StepArtifact.objects.filter(
+        direction=StepArtifact.Direction.OUTPUT, step_run__downstream_edges__downstream=step
+    ).select_related("artifact_version__artifact", "step_run")
+    return {(link.step_run.invocation_id, link.name): link.artifact_version for link in links}
+
+
+def bindings(step: StepRun) -> dict[str, Binding]:
+    """Return the step's planned inputs."""
+    return {name: Binding.model_validate(raw) for name, raw in step.plan.get("inputs", {}).items()}
+
+
+def resolve(binding: Binding, outputs: Outputs) -> dict[str, Any]:
+    """Return a binding as a step process reads it.
+
+    Raises:
+        ArtifactError: An output it names was not stored.
+    """
+    if binding.kind == "value":
+        return {"kind": "value", "value": binding.value}
+    if binding.kind in {"list", "tuple"}:
+        return {"kind": binding.kind, "items": [resolve(item, outputs) for item in binding.items]}
+    if binding.kind == "dict":
+        return {"kind": "dict", "entries": {key: resolve(entry, outputs) for key, entry in binding.entries.items()}}
+    return stored(_version_of(binding, outputs))
+
+
+def stored(version: ArtifactVersion) -> dict[str, Any]:
+    """Return an artifact version as a step process reads it."""
+    return {
+        "kind": "stored",
+        "id": str(version.id),
+        "name": version.artifact.name,
+        "uri": version.uri,
+        "size": version.size,
+        "sha256": version.sha256,
+        "materializer": version.materializer,
+        "type": version.type,
+    }
+
+
+def content_hashes(step: StepRun, outputs: Outputs) -> dict[str, str]:
+    """Return input name -> what identifies its content, for inputs that come from other steps."""
+    return {
+        name: ",".join(f"{place}={version.sha256}" for place, version in versions_in(binding, outputs, name))
+        for name, binding in bindings(step).items()
+        if binding.kind != "value"
+    }
+
+
+def versions_in(binding: Binding, outputs: Outputs, place: str) -> Iterator[tuple[str, ArtifactVersion]]:
+    """Yield every artifact version below a binding with its place: ``data``, ``data.0``, ``data.key``."""
+    if binding.kind in {"output", "artifact"}:
+        yield place, _version_of(binding, outputs)
+    for index, item in enumerate(binding.items):
+        yield from versions_in(item, outputs, f"{place}.{index}")
+    for key, entry in binding.entries.items():
+        yield from versions_in(entry, outputs, f"{place}.{key}")
+
+
+def data_is_present(versions: list[ArtifactVersion]) -> bool:
+    """Return whether the files of every version are there with their recorded size."""
+    root = artifact_root()
+    return all(_size_below(root / version.uri) == version.size for version in versions)
+
+
+def _size_below(folder: Path) -> int:
+    if not folder.is_dir():
+        return -1
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _version_of(binding: Binding, outputs: Outputs) -> ArtifactVersion:
+    if binding.kind == "artifact":
+        version = ArtifactVersion.objects.select_related("artifact").filter(id=UUID(binding.artifact)).first()
+    else:
+        version = outputs.get((binding.step, binding.name))
+    if version is None:
+        what = binding.artifact or f"output {binding.name} of {binding.step}"
+        raise ArtifactError(f"The {what} was not stored.", hint="Run the step that makes it again.")
+    return version

@@ -1,0 +1,120 @@
+"""What a step process is given: inputs, options, environment and secrets of one attempt."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from stepwell.accounts.models import InstanceSettings
+from stepwell.core import values
+from stepwell.core.plan import StepOptions
+from stepwell.core.status import StepKind
+from stepwell.engine.ports import LaunchSpec
+from stepwell.errors import ConfigError
+from stepwell.execution import inputs
+from stepwell.execution.claims import Claim
+from stepwell.vault.actions import values_for_step
+
+_MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
+_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """An attempt ready to start."""
+
+    spec: LaunchSpec
+    options: StepOptions
+    #: values that never reach a log, a page or the database
+    secret_values: tuple[str, ...]
+    log_cap_bytes: int
+
+
+def prepare(claim: Claim, *, environment: dict[str, str], return_exception: bool = False) -> Launch:
+    """Return how to start the process of a claimed attempt. ``environment`` is what it inherits.
+
+    Raises:
+        NotFound: A secret it names does not exist.
+        ArtifactError: An input was not stored.
+        ConfigError: An option cannot be carried out.
+    """
+    step = claim.step
+    options = step.options
+    secrets = values_for_step(
+        names=options.secrets, run_id=step.run_id, step_name=step.invocation_id, attempt_id=claim.attempt.id
+    )
+    marks = {"STEPWELL_ATTEMPT": str(claim.attempt.id), "STEPWELL_RUN": str(step.run_id)}
+    spec = LaunchSpec(
+        kind=str(step.kind),
+        attempt_id=str(claim.attempt.id),
+        payload=_plan_payload(claim) if step.kind == StepKind.PLAN else _step_payload(claim, options, return_exception),
+        environment={**environment, **options.environment, **secrets, **marks},
+        memory_bytes=memory_bytes(options.settings),
+    )
+    cap = InstanceSettings.load().log_cap_mib * 1024 * 1024
+    return Launch(spec=spec, options=options, secret_values=tuple(secrets.values()), log_cap_bytes=cap)
+
+
+def hook_spec(claim: Claim, launch: Launch, *, error: dict[str, Any]) -> LaunchSpec:
+    """Return how to run ``on_failure`` in a fresh process, for an attempt whose own process is gone."""
+    kept = ("pipeline", "parameters", "step", "context", "artifact_root", "attempt", "max_attempts")
+    payload = {name: launch.spec.payload[name] for name in kept if name in launch.spec.payload}
+    return LaunchSpec(
+        kind="hook",
+        attempt_id=str(claim.attempt.id),
+        payload={**payload, "kind": "hook", "hook": "on_failure", "error": error},
+        environment=launch.spec.environment,
+    )
+
+
+def memory_bytes(settings: dict[str, Any]) -> int | None:
+    """Return the memory limit of ``settings={"resources": {"memory": "4GB"}}`` in bytes, or None.
+
+    Raises:
+        ConfigError: It is not a size.
+    """
+    text = str((settings.get("resources") or {}).get("memory") or "").strip()
+    if not text:
+        return None
+    match = _MEMORY.fullmatch(text)
+    if match is None:
+        raise ConfigError(f"resources.memory is “{text[:40]}”.", hint="Write a size such as 512MB or 4GB.")
+    return int(float(match[1]) * _UNITS[match[2].lower()])
+
+
+def _plan_payload(claim: Claim) -> dict[str, Any]:
+    run = claim.step.run
+    return {
+        "kind": "plan",
+        "pipeline": run.snapshot.compiled.source.model_dump(mode="json"),
+        "parameters": run.parameters,
+        "run_name": run.name,
+    }
+
+
+def _step_payload(claim: Claim, options: StepOptions, return_exception: bool) -> dict[str, Any]:
+    step, run = claim.step, claim.step.run
+    outputs = inputs.upstream_outputs(step)
+    max_attempts = 1 + options.retry.max_retries
+    return {
+        "kind": "step",
+        "pipeline": run.snapshot.compiled.source.model_dump(mode="json"),
+        "parameters": {name: values.encode(value) for name, value in run.parameters.items()},
+        "step": {**step.plan, "options": options.model_dump(mode="json")},
+        "inputs": {name: inputs.resolve(binding, outputs) for name, binding in inputs.bindings(step).items()},
+        "artifact_root": str(inputs.artifact_root()),
+        "output_folder": f"{step.run_id}/{step.id}/{claim.attempt.id}",
+        "last_attempt": step.failures + 1 >= max_attempts,
+        "attempt": step.failures + 1,
+        "max_attempts": max_attempts,
+        "context": {
+            "run_id": str(run.id),
+            "run_name": run.name,
+            "run_number": run.number,
+            "pipeline": run.pipeline.name,
+            "step_run_id": str(step.id),
+            "attempt_id": str(claim.attempt.id),
+        },
+        "return_exception": return_exception,
+    }

@@ -1,0 +1,79 @@
+"""State moves of steps, attempts and runs, each saved by compare-and-set together with its event."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from stepwell.core.status import TERMINAL_RUN, TERMINAL_STEP, AttemptStatus, RunStatus, StepStatus, check_step_move
+from stepwell.execution.doorbell import ring_on_commit
+from stepwell.kit.models import DbNow
+from stepwell.runs import events
+from stepwell.runs.models import Attempt, Run, StepRun
+
+
+def move_step(step: StepRun, new: StepStatus, *, reason: str = "", **also: Any) -> bool:
+    """Move a step and record the event; return False when another process moved it first."""
+    check_step_move(step.status, new)
+    changes: dict[str, Any] = {"status": new, "status_reason": reason, **also}
+    if new in TERMINAL_STEP:
+        changes["ended_at"] = timezone.now()
+    if not StepRun.objects.filter(id=step.id, status=step.status).update(**changes):
+        return False
+    for name, value in changes.items():
+        setattr(step, name, value)
+    events.record(step.run_id, "step.status", step_payload(step))
+    return True
+
+
+def step_payload(step: StepRun) -> dict[str, Any]:
+    """Return what an event says of a step."""
+    return {
+        "step": str(step.id),
+        "invocation_id": step.invocation_id,
+        "name": step.name,
+        "kind": step.kind,
+        "status": str(step.status),
+        "reason": step.status_reason,
+    }
+
+
+def make_attempt(step: StepRun) -> Attempt:
+    """Store the next attempt of a step that is queued, and ring for it once the transaction is stored."""
+    number = Attempt.objects.filter(step_run=step).count() + 1
+    attempt = Attempt.objects.create(step_run=step, number=number)
+    # An expression cannot be given at creation and read back, so the clock is set in a second statement.
+    Attempt.objects.filter(id=attempt.id).update(rung_at=DbNow())
+    ring_on_commit(attempt.id)
+    return attempt
+
+
+def queue_step(step: StepRun, *, reason: str = "") -> Attempt:
+    """Move a pending, retrying or interrupted step to queued, with a new attempt."""
+    move_step(step, StepStatus.QUEUED, reason=reason, next_attempt_at=None)
+    return make_attempt(step)
+
+
+def move_run(run_id: UUID, new: RunStatus, *, old: tuple[RunStatus, ...], reason: str = "", **also: Any) -> bool:
+    """Move a run that is in one of ``old`` and record the event; return whether it moved."""
+    changes: dict[str, Any] = {"status": new, "status_reason": reason, "updated_at": timezone.now(), **also}
+    if new in TERMINAL_RUN:
+        changes["ended_at"] = timezone.now()
+    if not Run.objects.filter(id=run_id, status__in=old).update(**changes):
+        return False
+    events.record(run_id, "run.status", {"status": str(new), "reason": reason})
+    return True
+
+
+def cancel_queued(steps: list[StepRun], *, reason: str) -> None:
+    """Cancel steps that no worker holds, with their queued attempts."""
+    for step in steps:
+        with transaction.atomic():
+            Attempt.objects.filter(step_run=step, status=AttemptStatus.QUEUED).update(
+                status=AttemptStatus.CANCELLED, status_reason=reason, ended_at=timezone.now(), fence=F("fence") + 1
+            )
+            move_step(step, StepStatus.CANCELLED, reason=reason, next_attempt_at=None)

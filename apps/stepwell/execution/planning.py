@@ -1,0 +1,87 @@
+"""From a plan to the steps of a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import ValidationError
+
+from stepwell.core.plan import Plan, PlannedStep
+from stepwell.core.status import StepKind, StepStatus
+from stepwell.engine.advance import advance
+from stepwell.errors import ConfigError
+from stepwell.execution.stores import OrmRunStore
+from stepwell.runs import events
+from stepwell.runs.models import Run, StepEdge, StepRun
+from stepwell.vault.actions import check_names
+
+
+def store_plan(run: Run, content: dict[str, Any]) -> None:
+    """Store the steps of a traced plan, with what the run overrides, and start those that can start.
+
+    Raises:
+        ConfigError: The plan or an override does not fit.
+        NotFound: A step names a secret that does not exist.
+    """
+    try:
+        plan = Plan.model_validate(content)
+    except ValidationError as exc:
+        raise ConfigError(f"The plan of {run.pipeline.name} cannot be read: {exc.error_count()} errors.") from exc
+    planned = apply_overrides(plan.steps, run)
+    check_names(sorted({name for step in planned for name in step.options.secrets}))
+    rows = {
+        step.invocation_id: StepRun(
+            run=run,
+            kind=StepKind.STEP,
+            invocation_id=step.invocation_id,
+            name=step.name,
+            ordinal=ordinal,
+            status=StepStatus.PENDING,
+            plan=step.model_dump(mode="json"),
+        )
+        for ordinal, step in enumerate(planned, start=1)
+    }
+    StepRun.objects.bulk_create(rows.values())
+    StepEdge.objects.bulk_create(
+        [
+            StepEdge(upstream=rows[upstream], downstream=rows[step.invocation_id])
+            for step in planned
+            for upstream in step.upstream
+        ]
+    )
+    Run.objects.filter(id=run.id).update(
+        execution_mode=plan.execution_mode,
+        warnings=plan.warnings,
+        tags=sorted({*run.tags, *plan.tags}),
+        name=run.name or plan.run_name or "",
+    )
+    events.record(run.id, "run.planned", {"steps": [step.invocation_id for step in planned]})
+    advance(OrmRunStore(), run.id)
+
+
+def apply_overrides(steps: list[PlannedStep], run: Run) -> list[PlannedStep]:
+    """Return the planned steps with the options the run changes.
+
+    Raises:
+        ConfigError: An override names a step the plan does not have.
+    """
+    overrides = run.parsed_overrides.steps
+    known = {step.invocation_id for step in steps}
+    if unknown := sorted(overrides.keys() - known):
+        raise ConfigError(
+            f"Options were given for {', '.join(unknown)}, which this run does not have.",
+            hint=f"Its steps are: {', '.join(sorted(known))}.",
+        )
+    return [_apply(step, overrides.get(step.invocation_id)) for step in steps]
+
+
+def _apply(step: PlannedStep, override: Any) -> PlannedStep:
+    if override is None:
+        return step
+    changed = [name for name, value in override if value is not None]
+    return step.model_copy(
+        update={
+            "options": override.apply(step.options),
+            "origins": {**step.origins, **dict.fromkeys(changed, "run")},
+        }
+    )

@@ -1,0 +1,179 @@
+"""The end of an attempt: one transaction with everything it changes, accepted only from the attempt's owner."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Max
+from django.utils import timezone
+
+from stepwell.artifacts.models import Artifact, ArtifactVersion, StepArtifact
+from stepwell.core.status import AttemptStatus, RunStatus, StepKind, StepStatus
+from stepwell.engine.advance import advance
+from stepwell.engine.ports import ErrorInfo, Outcome
+from stepwell.errors import ConfigError, StepwellError
+from stepwell.execution import inputs, moves, planning
+from stepwell.execution.claims import Claim, LeaseLost, attempt_payload
+from stepwell.execution.stores import OrmRunStore
+from stepwell.kit.models import DbNow
+from stepwell.runs import events
+from stepwell.runs.models import Attempt, Run, StepRun
+
+_NUMBERS = re.compile(r"0x[0-9a-f]+|\d+", re.IGNORECASE)
+
+
+def publish(claim: Claim, outcome: Outcome) -> None:
+    """Store how an attempt ended, what it made, and what follows from it.
+
+    Raises:
+        LeaseLost: Another process owns the attempt now; nothing was stored.
+    """
+    try:
+        with transaction.atomic():
+            _publish(claim, outcome)
+    except LeaseLost:
+        raise
+    except StepwellError as exc:
+        # What it made cannot be stored as asked (a version that exists, a plan that does not fit): the step fails.
+        error = ErrorInfo(type=type(exc).__name__, message=str(exc), retryable=False)
+        with transaction.atomic():
+            _publish(claim, Outcome(status=AttemptStatus.FAILED, reason=str(exc), error=error))
+
+
+def _publish(claim: Claim, outcome: Outcome) -> None:
+    _end_attempt(claim, outcome)
+    step = StepRun.objects.select_related("run").get(id=claim.step.id)
+    if outcome.status == AttemptStatus.COMPLETED:
+        _complete(step, outcome.result)
+    elif outcome.status == AttemptStatus.CANCELLED:
+        moves.move_step(step, StepStatus.CANCELLED, reason=outcome.reason)
+    elif outcome.status == AttemptStatus.INTERRUPTED:
+        _requeue(step, reason=outcome.reason)
+    elif outcome.status == AttemptStatus.CRASHED:
+        _crash(step, outcome)
+    else:
+        _fail(step, outcome)
+    if step.is_finished or step.run.status == RunStatus.CANCELLING:
+        advance(OrmRunStore(), step.run_id, ended=step.id)
+
+
+def _end_attempt(claim: Claim, outcome: Outcome) -> None:
+    error = outcome.error
+    ended = claim.mine().update(
+        status=outcome.status,
+        status_reason=outcome.reason,
+        ended_at=timezone.now(),
+        lease_until=None,
+        exit_code=outcome.exit_code,
+        signal=outcome.signal,
+        error_type=error.type[:255] if error else "",
+        error_message=error.message if error else "",
+        error_traceback=error.traceback if error else "",
+        error_where=error.where[:500] if error else "",
+        error_fingerprint=fingerprint(error) if error else "",
+    )
+    if not ended:
+        raise LeaseLost(f"Attempt {claim.attempt.id} is not ours any more.")
+    attempt = Attempt.objects.select_related("step_run").get(id=claim.attempt.id)
+    events.record(claim.step.run_id, "attempt.status", attempt_payload(attempt))
+
+
+def fingerprint(error: ErrorInfo) -> str:
+    """Return what errors of the same cause share: type, place and message with numbers taken out."""
+    place = _NUMBERS.sub("#", error.where)
+    message = _NUMBERS.sub("#", error.message)[:500]
+    return hashlib.sha256(f"{error.type}\n{place}\n{message}".encode(errors="replace")).hexdigest()[:32]
+
+
+def _complete(step: StepRun, result: dict[str, Any]) -> None:
+    if step.kind == StepKind.PLAN:
+        planning.store_plan(step.run, result.get("plan") or {})
+    else:
+        _store_inputs(step)
+        for output in result.get("outputs", []):
+            _store_output(step, output)
+    moves.move_step(step, StepStatus.COMPLETED)
+
+
+def _store_inputs(step: StepRun) -> None:
+    outputs = inputs.upstream_outputs(step)
+    links = [
+        StepArtifact(step_run=step, artifact_version=version, direction=StepArtifact.Direction.INPUT, name=place[:255])
+        for name, binding in inputs.bindings(step).items()
+        for place, version in inputs.versions_in(binding, outputs, name)
+    ]
+    StepArtifact.objects.bulk_create(links, ignore_conflicts=True)
+
+
+def _store_output(step: StepRun, output: dict[str, Any]) -> None:
+    name = output.get("artifact_name") or f"{step.run.pipeline.name}::{step.invocation_id}::{output['name']}"
+    artifact, _ = Artifact.objects.select_for_update().get_or_create(name=name[:500])
+    number = (artifact.versions.aggregate(newest=Max("number"))["newest"] or 0) + 1
+    label = str(output.get("version") or number)[:255]
+    if output.get("version") and artifact.versions.filter(version=label).exists():
+        raise ConfigError(
+            f"Artifact {name} has a version “{label}” already.", hint="Give another version, or leave it out."
+        )
+    version = ArtifactVersion.objects.create(
+        artifact=artifact,
+        version=label,
+        number=number,
+        uri=output["uri"],
+        size=output["size"],
+        sha256=output["sha256"],
+        type=str(output["type"])[:255],
+        materializer=str(output["materializer"])[:255],
+        metadata=output.get("metadata", {}),
+        visualizations=output.get("visualizations", []),
+        tags=output.get("tags", []),
+        producer=step,
+    )
+    StepArtifact.objects.create(
+        step_run=step, artifact_version=version, direction=StepArtifact.Direction.OUTPUT, name=output["name"][:255]
+    )
+
+
+def _fail(step: StepRun, outcome: Outcome) -> None:
+    step.failures += 1
+    StepRun.objects.filter(id=step.id).update(failures=F("failures") + 1)
+    retry = step.options.retry
+    retryable = outcome.error is None or outcome.error.retryable
+    if retryable and step.failures <= retry.max_retries and not _is_stopping(step.run):
+        _retry_later(step, retry.wait_before(step.failures), outcome.reason)
+    else:
+        moves.move_step(step, StepStatus.FAILED, reason=outcome.reason)
+
+
+def _retry_later(step: StepRun, wait: float, reason: str) -> None:
+    if wait <= 0:
+        _requeue(step, reason=reason)
+        return
+    if moves.move_step(step, StepStatus.RETRYING, reason=reason):
+        StepRun.objects.filter(id=step.id).update(next_attempt_at=DbNow() + wait)
+
+
+def _crash(step: StepRun, outcome: Outcome) -> None:
+    step.crashes += 1
+    StepRun.objects.filter(id=step.id).update(crashes=F("crashes") + 1)
+    if step.crashes < settings.CRASH_BUDGET and not _is_stopping(step.run):
+        _requeue(step, reason=outcome.reason)
+        return
+    reason = outcome.reason
+    if step.crashes >= settings.CRASH_BUDGET:
+        reason = f"{outcome.reason} It crashed {step.crashes} times, which is its crash budget."
+    moves.move_step(step, StepStatus.FAILED, reason=reason)
+
+
+def _requeue(step: StepRun, *, reason: str) -> None:
+    if _is_stopping(step.run):
+        moves.move_step(step, StepStatus.CANCELLED, reason="The run was cancelled.")
+    elif moves.move_step(step, StepStatus.QUEUED, reason=reason, next_attempt_at=None):
+        moves.make_attempt(step)
+
+
+def _is_stopping(run: Run) -> bool:
+    return run.status == RunStatus.CANCELLING

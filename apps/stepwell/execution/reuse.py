@@ -1,0 +1,93 @@
+"""Reuse of results: by cache key, and by a rerun that keeps what its parent finished."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.utils import timezone
+
+from stepwell.artifacts.models import ArtifactVersion, StepArtifact
+from stepwell.core import cachekey
+from stepwell.core.status import DONE_STEP, RerunScope, StepKind, StepStatus
+from stepwell.execution import inputs
+from stepwell.runs.models import StepRun
+
+
+def find_cached(step: StepRun) -> UUID | None:
+    """Return the step whose outputs serve as this one's, and record the key and why there is one or none."""
+    if step.kind != StepKind.STEP:
+        return None
+    hashes = inputs.content_hashes(step, inputs.upstream_outputs(step))
+    key = cachekey.compute_key(step.plan.get("cache_parts", {}), hashes)
+    origin, reason = _find(step, key, hashes)
+    step.cache_key, step.cache_reason = key, reason
+    step.save(update_fields=["cache_key", "cache_reason"])
+    return origin
+
+
+def _find(step: StepRun, key: str, hashes: dict[str, str]) -> tuple[UUID | None, str]:
+    if origin := _kept_from_parent(step, key):
+        return origin.id, f"Kept from run #{origin.run.number}: it finished there and nothing above it changed."
+    if step.run.rerun_scope == RerunScope.WHOLE and not _cache_asked_for(step):
+        return None, "Ran because this rerun runs everything again."
+    options = step.options
+    if not options.enable_cache or options.cache_policy.get("name") == "no_cache":
+        return None, "Ran because caching is off."
+    same_key = StepRun.objects.filter(cache_key=key, status=StepStatus.COMPLETED)
+    origin = same_key.select_related("run").order_by("-id").first()
+    if origin is None:
+        return None, _why_missed(step, hashes)
+    expires_after = options.cache_policy.get("expires_after")
+    if expires_after is not None and origin.ended_at < timezone.now() - timedelta(seconds=expires_after):
+        return None, "Ran because the stored result expired."
+    if not inputs.data_is_present(_outputs_of(origin)):
+        return None, "Ran because the stored result's data is gone."
+    return origin.id, f"Taken from run #{origin.run.number}: same code, parameters and inputs."
+
+
+def _cache_asked_for(step: StepRun) -> bool:
+    return bool(step.run.overrides.get("steps", {}).get(step.invocation_id, {}).get("enable_cache"))
+
+
+def _kept_from_parent(step: StepRun, key: str) -> StepRun | None:
+    """Return the parent run's step that a rerun "from what failed" keeps.
+
+    The key covers code, parameters, environment and the contents of all inputs: equal keys mean that nothing the step
+    depends on changed, also for a step with caching off.
+    """
+    run = step.run
+    if run.rerun_scope != RerunScope.FROM_FAILED or run.parent_id is None:
+        return None
+    if step.invocation_id in run.overrides.get("steps", {}):
+        return None
+    kept = (
+        StepRun.objects.filter(run_id=run.parent_id, invocation_id=step.invocation_id, cache_key=key)
+        .filter(status__in=DONE_STEP)
+        .select_related("run", "origin_step__run")
+        .first()
+    )
+    if kept is None or not inputs.data_is_present(_outputs_of(kept)):
+        return None
+    return kept.origin_step or kept
+
+
+def _outputs_of(step: StepRun) -> list[ArtifactVersion]:
+    links = StepArtifact.objects.filter(step_run=step, direction=StepArtifact.Direction.OUTPUT)
+    return [link.artifact_version for link in links.select_related("artifact_version")]
+
+
+def _why_missed(step: StepRun, hashes: dict[str, str]) -> str:
+    before = (
+        StepRun.objects.filter(run__pipeline_id=step.run.pipeline_id, invocation_id=step.invocation_id)
+        .filter(status=StepStatus.COMPLETED)
+        .exclude(id=step.id)
+        .order_by("-id")
+        .first()
+    )
+    if before is None:
+        return "Ran because there is no stored result yet."
+    old_hashes = inputs.content_hashes(before, inputs.upstream_outputs(before))
+    old = {**before.plan.get("cache_parts", {}), **{f"input {name}": value for name, value in old_hashes.items()}}
+    new = {**step.plan.get("cache_parts", {}), **{f"input {name}": value for name, value in hashes.items()}}
+    return f"Ran because {cachekey.explain(old, new)}."

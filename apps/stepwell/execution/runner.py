@@ -1,0 +1,169 @@
+"""The runner process: Huey's thread workers as step slots, and the clock that sweeps, retries and stops."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+from django.conf import settings
+from django.db import close_old_connections, connections
+from huey.consumer import Consumer
+from huey.consumer import Worker as HueyWorker
+
+from stepwell.accounts.models import InstanceSettings
+from stepwell.engine import trees
+from stepwell.execution import doorbell, nodes, sweep
+from stepwell.execution.hosts import HostPool
+from stepwell.execution.watching import StopRequests
+from stepwell.execution.worker import Worker
+from stepwell.runs.models import RunnerNode
+
+log = logging.getLogger(__name__)
+_POLL_SECONDS = 0.05
+_TICK_SECONDS = 0.25
+
+
+class SlotWorker(HueyWorker):
+    """One step slot. A slot above the number in the settings rests."""
+
+    slots = 1
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.index = 0
+
+    def loop(self, now: Any = None) -> None:
+        if self.index >= SlotWorker.slots:
+            self.stop_flag.wait(1)
+            return
+        super().loop(now)
+
+    def sleep(self) -> None:
+        with doorbell.rung:
+            doorbell.rung.wait(_POLL_SECONDS)
+
+
+class SlotConsumer(Consumer):
+    """Huey's consumer with slots that can be changed while it runs, and signals left to the runner."""
+
+    worker_class = SlotWorker
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for index, (worker, _) in enumerate(self.worker_threads):
+            worker.index = index
+
+    def _set_signal_handlers(self) -> None:
+        pass
+
+    def set_slots(self, slots: int) -> None:
+        """Use ``slots`` workers from now on; steps that run are not touched."""
+        SlotWorker.slots = slots
+        while len(self.worker_threads) < slots:
+            worker = self._create_worker()
+            worker.index = len(self.worker_threads)
+            thread = self._create_process(worker, f"Worker-{worker.index + 1}")
+            self.worker_threads.append((worker, thread))
+            thread.start()
+
+
+class Runner:
+    """A runner from start to stop."""
+
+    def __init__(self) -> None:
+        self.stops = StopRequests()
+        self.hosts = HostPool()
+        self._stopping = threading.Event()
+        self._signals = 0
+
+    def run(self) -> None:
+        """Run until SIGTERM or SIGINT: then take no step, give running ones the grace, and hand back the rest."""
+        _keep_connections()
+        trees.become_subreaper()
+        slots = InstanceSettings.load().step_slots
+        self.node = nodes.register(RunnerNode.Kind.RUNNER, slots=slots)
+        self._listen_for_signals()
+        doorbell.huey.take = Worker(node_id=self.node.id, hosts=self.hosts, stops=self.stops).take
+        self.consumer = SlotConsumer(
+            doorbell.huey, workers=slots, periodic=False, initial_delay=_POLL_SECONDS, max_delay=_POLL_SECONDS
+        )
+        SlotWorker.slots = slots
+        self.consumer.start()
+        log.info("Runner %s is ready with %d step slots.", self.node.id, slots)
+        try:
+            self._tick_until_stopped()
+        finally:
+            self._shut_down()
+
+    def stop(self, *_: Any) -> None:
+        """Ask the runner to stop; a second call stops the steps at once."""
+        self._signals += 1
+        self._stopping.set()
+        if self._signals > 1:
+            self.stops.shutting_down.set()
+
+    def _listen_for_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.stop)
+
+    def _tick_until_stopped(self) -> None:
+        parent = os.getppid()
+        next_sweep = 0.0
+        while not self._stopping.wait(_TICK_SECONDS):
+            try:
+                self._tick()
+                if time.monotonic() >= next_sweep:
+                    self._sweep()
+                    next_sweep = time.monotonic() + settings.SWEEP_SECONDS
+            except Exception:
+                # Boundary of the clock: a database that is away for a moment must not end the runner.
+                log.exception("A round of the runner's clock failed; the next one is tried.")
+                close_old_connections()
+            if os.environ.get("STEPWELL_SUPERVISED") and os.getppid() != parent:
+                log.warning("The supervisor is gone; the runner stops.")
+                self.stop()
+
+    def _tick(self) -> None:
+        sweep.start_due()
+        for attempt_id, reason in sweep.stop_requests(self.node.id).items():
+            self.stops.ask(attempt_id, reason)
+
+    def _sweep(self) -> None:
+        slots = InstanceSettings.load().step_slots
+        if slots != SlotWorker.slots:
+            self.consumer.set_slots(slots)
+        nodes.seen(self.node.id, slots=slots)
+        sweep.sweep()
+        self.hosts.close_unused()
+
+    def _shut_down(self) -> None:
+        self.consumer.stop_flag.set()
+        deadline = time.monotonic() + settings.GRACE_SECONDS
+        while self._is_busy() and time.monotonic() < deadline and not self.stops.shutting_down.is_set():
+            time.sleep(0.05)
+        self.stops.shutting_down.set()
+        deadline = time.monotonic() + 2 * settings.GRACE_SECONDS
+        while self._is_busy() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.hosts.close()
+        nodes.stopped(self.node.id)
+        log.info("Runner %s has stopped.", self.node.id)
+
+    def _is_busy(self) -> bool:
+        return any(thread.is_alive() for _, thread in self.consumer.worker_threads)
+
+
+def run_runner() -> None:
+    """Run a runner in this process until it is told to stop."""
+    Runner().run()
+
+
+def _keep_connections() -> None:
+    """Keep one SQLite connection per thread open: opening one per attempt costs more than the attempt's writes."""
+    database = connections["default"]
+    if database.vendor == "sqlite":
+        database.settings_dict["CONN_MAX_AGE"] = None

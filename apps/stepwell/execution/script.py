@@ -1,0 +1,311 @@
+"""A script as its own small runner: the same engine, store and step processes, in one single-threaded loop."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from stepwell.engine.logfile import LogWriter
+from stepwell.engine.masking import Masker
+from stepwell.engine.stephost import StepHost
+from stepwell.engine.supervise import Group, Supervision
+
+from stepwell.artifacts.models import StepArtifact
+from stepwell.core.plan import Overrides, PipelineSpec, Plan
+from stepwell.core.status import TERMINAL_RUN, AttemptStatus, RunStatus, StepKind, StepStatus, Trigger
+from stepwell.engine.ports import ErrorInfo, Outcome
+from stepwell.errors import StepwellError, UsageError
+from stepwell.execution import actions, archives, inputs, launching, nodes, planning, registration, sweep, worker
+from stepwell.execution.claims import Claim, claim
+from stepwell.execution.doorbell import AnswerHere
+from stepwell.execution.watching import AttemptWatcher, StopRequests
+from stepwell.pipelines.actions import store_snapshot
+from stepwell.pipelines.models import Snapshot
+from stepwell.runs import events
+from stepwell.runs.logs import log_path
+from stepwell.runs.models import Run, RunnerNode, StepRun
+
+_LOOK_SECONDS = 0.25
+_MOST_PARALLEL = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptRun:
+    """What became of a run a script made. ``outputs``: invocation id -> output name -> stored artifact."""
+
+    id: UUID
+    number: int
+    name: str
+    pipeline: str
+    status: str
+    reason: str
+    outputs: dict[str, dict[str, dict[str, Any]]]
+    artifact_root: str
+    #: base64 of the first failing step's exception, pickled by its own process, or empty
+    pickled_exception: str = ""
+    failed_step: str = ""
+    error_type: str = ""
+    error_message: str = ""
+
+
+def run_plan(
+    *,
+    plan: Plan,
+    spec: PipelineSpec,
+    parameters: dict[str, Any],
+    host: StepHost,
+    entry_file: str,
+    source_root: str,
+) -> ScriptRun:
+    """Store a run of a traced pipeline, run its steps, and return what became of it.
+
+    Raises:
+        NotFound: A step names a secret that does not exist.
+        KeyboardInterrupt: Ctrl-C; the run is cancelled first.
+    """
+    node = nodes.register(RunnerNode.Kind.SCRIPT, slots=parallel_steps())
+    try:
+        return _Loop(node_id=node.id, host=host).run(plan, _snapshot(spec, entry_file, source_root), parameters)
+    finally:
+        host.close()
+        nodes.stopped(node.id)
+
+
+def parallel_steps() -> int:
+    """Return how many steps a script runs at once."""
+    return max(1, min(_MOST_PARALLEL, len(os.sched_getaffinity(0))))
+
+
+def _snapshot(spec: PipelineSpec, entry_file: str, source_root: str) -> Snapshot:
+    code_hash, entry_name, commit = "", "", ""
+    if entry_file:
+        try:
+            code_hash = archives.keep(Path(source_root), entry_file=Path(entry_file))
+            entry_name = Path(entry_file).resolve().relative_to(Path(source_root).resolve()).as_posix()
+            commit = registration.git_commit(Path(source_root))
+        except UsageError as exc:
+            _say(f"{exc} This run cannot be rerun from the dashboard.")
+    return store_snapshot(spec, code_hash=code_hash, entry_file=entry_name, git_commit=commit)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
+
+
+class _EchoLog(LogWriter):
+    """A log that is also shown in the script's own terminal."""
+
+    def write(self, content: bytes) -> None:
+        super().write(content)
+        try:
+            sys.stdout.buffer.write(content)
+            sys.stdout.buffer.flush()
+        except (AttributeError, OSError, ValueError):
+            # A notebook's stdout has no buffer, a closed one cannot be written; the log is kept either way.
+            pass
+
+
+@dataclass(slots=True)
+class _Flight:
+    """An attempt that runs now."""
+
+    claim: Claim
+    watcher: AttemptWatcher
+    writer: LogWriter
+    launch: launching.Launch
+    supervision: Supervision
+
+
+@dataclass(slots=True)
+class _Loop:
+    node_id: UUID
+    host: StepHost
+    stops: StopRequests = field(default_factory=StopRequests)
+    waiting: deque[UUID] = field(default_factory=deque)
+    flights: dict[UUID, _Flight] = field(default_factory=dict)
+    group: Group = field(default_factory=Group)
+    pickled: str = ""
+    interrupted: bool = False
+
+    def run(self, plan: Plan, snapshot: Snapshot, parameters: dict[str, Any]) -> ScriptRun:
+        with AnswerHere() as self_made:
+            run = self._store(plan, snapshot, parameters)
+        self.waiting.extend(self_made)
+        _say(f"Run #{run.number} of {snapshot.pipeline.name} has started.")
+        while True:
+            try:
+                self._until_finished(run)
+                break
+            except KeyboardInterrupt:
+                self._cancel(run)
+        run.refresh_from_db()
+        _say(
+            f"Run #{run.number} {run.status}."
+            if not run.status_reason
+            else f"Run #{run.number} {run.status}: {run.status_reason}"
+        )
+        if self.interrupted:
+            raise KeyboardInterrupt
+        return _answer(run, self.pickled)
+
+    def _store(self, plan: Plan, snapshot: Snapshot, parameters: dict[str, Any]) -> Run:
+        with transaction.atomic():
+            run = Run(
+                number=actions.next_run_number(),
+                name=plan.run_name or "",
+                pipeline=snapshot.pipeline,
+                snapshot=snapshot,
+                status=RunStatus.QUEUED,
+                parameters=parameters,
+                overrides=Overrides().model_dump(mode="json", exclude_none=True),
+                trigger=Trigger.SCRIPT,
+                actor_name=os.environ.get("USER", ""),
+                script_node_id=self.node_id,
+            )
+            run.name = run.name or f"{snapshot.pipeline.name}-{run.number}"
+            run.save(force_insert=True)
+            events.record(run.id, "run.created", {"trigger": "script", "by": run.actor_name, "number": run.number})
+            planning.store_plan(run, plan.model_dump(mode="json"))
+        run.refresh_from_db()
+        return run
+
+    def _until_finished(self, run: Run) -> None:
+        looked_at = seen_at = 0.0
+        while self.flights or self.waiting or not self._is_finished(run):
+            self._start_waiting()
+            for supervision in self.group.step(_LOOK_SECONDS if self.flights else 0.02):
+                self._land(supervision)
+            now = time.monotonic()
+            if now - looked_at >= _LOOK_SECONDS:
+                looked_at = now
+                self._look(run)
+            if now - seen_at >= 5:
+                seen_at = now
+                nodes.seen(self.node_id)
+
+    def _look(self, run: Run) -> None:
+        with AnswerHere() as made:
+            sweep.start_due(run_id=run.id)
+        self.waiting.extend(made)
+        for attempt_id, reason in sweep.stop_requests(self.node_id).items():
+            self.stops.ask(attempt_id, reason)
+
+    def _is_finished(self, run: Run) -> bool:
+        return Run.objects.values_list("status", flat=True).get(id=run.id) in TERMINAL_RUN
+
+    def _start_waiting(self) -> None:
+        while self.waiting and len(self.flights) < parallel_steps():
+            claimed = claim(self.waiting.popleft(), owner_id=self.node_id, script=True)
+            if claimed is not None:
+                self._launch(claimed)
+
+    def _launch(self, claimed: Claim) -> None:
+        environment = {name: value for name, value in os.environ.items() if name not in _OURS}
+        try:
+            launch = launching.prepare(claimed, environment=environment, return_exception=True)
+        except StepwellError as exc:
+            error = ErrorInfo(type=type(exc).__name__, message=str(exc), retryable=False)
+            self._publish(
+                AttemptWatcher(claimed, masker=Masker(()), stops=self.stops),
+                Outcome(status=AttemptStatus.FAILED, reason=str(exc), error=error),
+            )
+            return
+        masker = Masker(launch.secret_values)
+        watcher = _ScriptWatcher(claimed, masker=masker, stops=self.stops, loop=self)
+        writer = _EchoLog(log_path(claimed.step.run_id, claimed.attempt.id), cap_bytes=launch.log_cap_bytes)
+        supervision = Supervision(
+            self.host,
+            launch.spec,
+            log=writer,
+            masker=masker,
+            watcher=watcher,
+            pace=worker.pace(),
+            timeout=launch.options.timeout,
+        )
+        self.flights[claimed.attempt.id] = _Flight(claimed, watcher, writer, launch, supervision)
+        self.group.add(supervision)
+
+    def _land(self, supervision: Supervision) -> None:
+        flight = next(flight for flight in self.flights.values() if flight.supervision is supervision)
+        outcome = supervision.outcome
+        with AnswerHere() as made:
+            worker.finish(flight.watcher, outcome, writer=flight.writer, launch=flight.launch)
+        self.waiting.extend(made)
+        flight.writer.seal()
+        flight.watcher.sealed(
+            log_bytes=flight.writer.n_bytes,
+            log_lines=flight.writer.n_lines,
+            dropped=flight.writer.dropped_bytes,
+            usage=outcome,
+        )
+        del self.flights[flight.claim.attempt.id]
+
+    def _publish(self, watcher: AttemptWatcher, outcome: Outcome) -> None:
+        with AnswerHere() as made:
+            watcher.result(outcome)
+        self.waiting.extend(made)
+
+    def _cancel(self, run: Run) -> None:
+        self.interrupted = True
+        _say("Stopping: the run is cancelled.")
+        try:
+            actions.cancel_run(run=run, by="Ctrl-C")
+        except actions.RunFinished:
+            return
+        self._look(run)
+
+
+_OURS = {"DATABASE_URL", "REDIS_URL", "STEPWELL_SECRET_KEY", "DJANGO_SETTINGS_MODULE", "DJANGO_ALLOW_ASYNC_UNSAFE"}
+
+
+class _ScriptWatcher(AttemptWatcher):
+    """Hands what follows to the script's loop instead of the queue."""
+
+    def __init__(self, claimed: Claim, *, masker: Masker, stops: StopRequests, loop: _Loop) -> None:
+        super().__init__(claimed, masker=masker, stops=stops)
+        self._loop = loop
+
+    def result(self, outcome: Outcome) -> None:
+        if outcome.status == AttemptStatus.FAILED and outcome.result.get("pickled"):
+            self._loop.pickled = self._loop.pickled or str(outcome.result["pickled"])
+        super().result(outcome)
+
+    def _pass_on(self, made: list[UUID]) -> None:
+        self._loop.waiting.extend(made)
+
+
+def _answer(run: Run, pickled: str) -> ScriptRun:
+    failed = StepRun.objects.filter(run=run, status=StepStatus.FAILED).order_by("ended_at").first()
+    attempt = failed.attempts.order_by("-number").first() if failed else None
+    return ScriptRun(
+        id=run.id,
+        number=run.number,
+        name=run.name,
+        pipeline=run.pipeline.name,
+        status=run.status,
+        reason=run.status_reason,
+        outputs=_outputs(run),
+        artifact_root=str(inputs.artifact_root()),
+        pickled_exception=pickled if run.status == RunStatus.FAILED else "",
+        failed_step=failed.invocation_id if failed else "",
+        error_type=attempt.error_type if attempt else "",
+        error_message=attempt.error_message if attempt else "",
+    )
+
+
+def _outputs(run: Run) -> dict[str, dict[str, dict[str, Any]]]:
+    links = StepArtifact.objects.filter(
+        step_run__run=run, step_run__kind=StepKind.STEP, direction=StepArtifact.Direction.OUTPUT
+    ).select_related("step_run", "artifact_version__artifact")
+    outputs: dict[str, dict[str, dict[str, Any]]] = {}
+    for link in links:
+        outputs.setdefault(link.step_run.invocation_id, {})[link.name] = inputs.stored(link.artifact_version)
+    return outputs

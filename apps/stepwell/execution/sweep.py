@@ -1,0 +1,156 @@
+"""The reaper: takes back what its owner cannot finish, starts what is due, rings for what was not heard.
+
+Every runner runs it; each move is a compare-and-set, so any number of runners may.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from stepwell.core.status import AttemptStatus, ExecutionMode, RunStatus, StepStatus
+from stepwell.engine.advance import advance
+from stepwell.engine.ports import Outcome
+from stepwell.execution import moves, nodes, publish
+from stepwell.execution.claims import Claim, LeaseLost
+from stepwell.execution.doorbell import ring
+from stepwell.execution.stores import OrmRunStore
+from stepwell.kit.models import DbNow
+from stepwell.runs.models import Attempt, Run, RunnerNode, StepRun
+
+log = logging.getLogger(__name__)
+_PAGE = 200
+_RING_AGAIN_SECONDS = 5
+#: a run that is asked to stop is stopped by force after this long
+CANCEL_DEADLINE_SECONDS = 60
+
+
+def sweep() -> None:
+    """Do one round of everything that does not need to be quick."""
+    reap_lapsed()
+    reap_dead_nodes()
+    end_scripts_of_dead_nodes()
+    ring_again()
+    force_cancelled()
+
+
+def start_due(*, run_id: UUID | None = None) -> int:
+    """Queue the next attempt of every step whose wait is over, of one script's run or of all runs without a script."""
+    due = StepRun.objects.filter(status=StepStatus.RETRYING, next_attempt_at__lte=DbNow()).order_by("next_attempt_at")
+    due = due.filter(run_id=run_id) if run_id else due.filter(run__script_node_id=None)
+    started = 0
+    for step in due[:_PAGE]:
+        with transaction.atomic():
+            if moves.move_step(step, StepStatus.QUEUED, reason=step.status_reason, next_attempt_at=None):
+                moves.make_attempt(step)
+                started += 1
+    return started
+
+
+def stop_requests(owner_id: UUID) -> dict[UUID, str]:
+    """Return the attempts of ``owner_id`` that are to stop, with the reason."""
+    mine = Attempt.objects.filter(status=AttemptStatus.RUNNING, owner_id=owner_id)
+    cancelled = mine.filter(step_run__run__status=RunStatus.CANCELLING).values_list(
+        "id", "step_run__run__cancel_requested_by"
+    )
+    asked = {attempt_id: f"Cancelled by {by}." if by else "The run was cancelled." for attempt_id, by in cancelled}
+    failing = mine.filter(
+        step_run__run__execution_mode=ExecutionMode.FAIL_FAST, step_run__run__steps__status=StepStatus.FAILED
+    )
+    for attempt_id in failing.values_list("id", flat=True):
+        asked.setdefault(attempt_id, "Another step failed, and this run stops at the first failure.")
+    return asked
+
+
+def reap_lapsed() -> None:
+    """Take back running attempts whose lease lapsed, or that have none."""
+    lapsed = Q(lease_until__isnull=True) | Q(lease_until__lt=DbNow())
+    for attempt in _pages(Attempt.objects.filter(lapsed, status=AttemptStatus.RUNNING)):
+        _crash(attempt, "Its runner stopped answering; the lease lapsed.")
+
+
+def reap_dead_nodes() -> None:
+    """Take back the attempts of processes of this host that are gone, without waiting for the lease."""
+    for node in RunnerNode.objects.filter(stopped_at__isnull=True, host=nodes.host_name()):
+        if nodes.is_alive(node):
+            continue
+        RunnerNode.objects.filter(id=node.id, stopped_at__isnull=True).update(stopped_at=timezone.now())
+        for attempt in _pages(Attempt.objects.filter(status=AttemptStatus.RUNNING, owner_id=node.id)):
+            _crash(attempt, "Its runner was killed.")
+
+
+def end_scripts_of_dead_nodes() -> None:
+    """End the runs of scripts that are gone: nobody else has their code in memory."""
+    gone = RunnerNode.objects.filter(kind=RunnerNode.Kind.SCRIPT).filter(
+        Q(stopped_at__isnull=False) | Q(seen_at__lt=DbNow() - settings.LEASE_SECONDS)
+    )
+    live = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.PAUSED, RunStatus.CANCELLING)
+    for run in Run.objects.filter(status__in=live, script_node_id__in=gone.values("id")):
+        with transaction.atomic():
+            moves.cancel_queued(
+                list(StepRun.objects.filter(run=run, status__in=("pending", "queued", "retrying"))),
+                reason="The script that ran it is gone.",
+            )
+            moves.move_run(run.id, RunStatus.FAILED, old=live, reason="The script that ran it was stopped.")
+
+
+def ring_again() -> None:
+    """Ring for attempts that were rung for a while ago and that nobody took."""
+    unheard = Attempt.objects.filter(
+        status=AttemptStatus.QUEUED,
+        step_run__run__script_node_id=None,
+    ).filter(Q(rung_at__isnull=True) | Q(rung_at__lt=DbNow() - _RING_AGAIN_SECONDS))
+    ids = list(unheard.order_by("id").values_list("id", flat=True)[:_PAGE])
+    for attempt_id in ids:
+        ring(attempt_id)
+    Attempt.objects.filter(id__in=ids, status=AttemptStatus.QUEUED).update(rung_at=DbNow())
+
+
+def force_cancelled() -> None:
+    """End runs that were asked to stop and did not within the deadline."""
+    overdue = timezone.now() - timedelta(seconds=CANCEL_DEADLINE_SECONDS)
+    for run in Run.objects.filter(status=RunStatus.CANCELLING, cancel_requested_at__lt=overdue):
+        for attempt in Attempt.objects.filter(step_run__run=run, status=AttemptStatus.RUNNING):
+            _end(attempt, Outcome(status=AttemptStatus.CANCELLED, reason="Cancelled; it did not stop in time."))
+        with transaction.atomic():
+            advance(OrmRunStore(), run.id)
+
+
+def _crash(attempt: Attempt, reason: str) -> None:
+    log.warning("Attempt %s is taken back: %s", attempt.id, reason)
+    _end(attempt, Outcome(status=AttemptStatus.CRASHED, reason=reason))
+
+
+def _end(attempt: Attempt, outcome: Outcome) -> None:
+    # Raising the fence first means the old owner, should it still run, can store nothing from here on.
+    fence = attempt.fence + 1
+    step = StepRun.objects.select_related("run").get(id=attempt.step_run_id)
+    try:
+        with transaction.atomic():
+            raised = Attempt.objects.filter(id=attempt.id, fence=attempt.fence, status=AttemptStatus.RUNNING).update(
+                fence=F("fence") + 1
+            )
+            if raised:
+                claim = Claim(attempt=attempt, step=step, owner_id=attempt.owner_id, fence=fence)
+                publish.publish(claim, outcome)
+    except LeaseLost:
+        log.info("Attempt %s ended meanwhile.", attempt.id)
+
+
+def _pages(attempts: Any) -> Iterator[Attempt]:
+    """Yield rows in keyset pages, so that rows that cannot be handled never hide those behind them."""
+    after = UUID(int=0)
+    while True:
+        page = list(attempts.filter(id__gt=after).order_by("id")[:_PAGE])
+        yield from page
+        if len(page) < _PAGE:
+            return
+        after = page[-1].id

@@ -1,0 +1,170 @@
+"""What a supervisor reports of one attempt, written to the database."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from stepwell.engine.masking import Masker
+
+from stepwell.core.status import TERMINAL_ATTEMPT, AttemptStatus
+from stepwell.engine.ports import ErrorInfo, Outcome
+from stepwell.execution import claims, publish
+from stepwell.execution.claims import Claim, LeaseLost
+from stepwell.execution.doorbell import AnswerHere, ring
+from stepwell.runs import events
+from stepwell.runs.models import Attempt, Run, StepRun
+
+log = logging.getLogger(__name__)
+_MOST_METADATA_KEYS = 1000
+
+
+class StopRequests:
+    """Which attempts of this process are to stop, and why. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._reasons: dict[UUID, str] = {}
+        self.shutting_down = threading.Event()
+
+    def ask(self, attempt_id: UUID, reason: str) -> None:
+        with self._lock:
+            self._reasons.setdefault(attempt_id, reason)
+
+    def reason(self, attempt_id: UUID) -> str:
+        with self._lock:
+            return self._reasons.get(attempt_id, "")
+
+    def forget(self, attempt_id: UUID) -> None:
+        with self._lock:
+            self._reasons.pop(attempt_id, None)
+
+
+class AttemptWatcher:
+    """``engine.ports.Watcher`` for one claimed attempt."""
+
+    def __init__(self, claim: Claim, *, masker: Masker, stops: StopRequests, may_follow: bool = True) -> None:
+        self.claim = claim
+        self.published = False
+        #: the attempt this worker takes next without waiting for the queue
+        self.follow_up: UUID | None = None
+        self._may_follow = may_follow
+        self._masker = masker
+        self._stops = stops
+        self._renewed_at = time.monotonic()
+
+    def started(self, *, pid: int) -> None:
+        claims.note_started(self.claim, pid=pid)
+
+    def beat(self, *, progress: dict[str, Any] | None, log_bytes: int, log_lines: int) -> str:
+        if self._stops.reason(self.claim.attempt.id):
+            return "cancel"
+        if self._stops.shutting_down.is_set():
+            return "stop"
+        if time.monotonic() - self._renewed_at < settings.HEARTBEAT_SECONDS:
+            return "go"
+        masked = self._masker.value(progress) if progress is not None else None
+        if not claims.renew(self.claim, progress=masked, log_bytes=log_bytes, log_lines=log_lines):
+            return "lost"
+        self._renewed_at = time.monotonic()
+        return "go"
+
+    def frame(self, frame: dict[str, Any]) -> dict[str, Any] | None:
+        handler = {
+            "metadata": self._store_metadata,
+            "tags": self._store_tags,
+            "warning": self._store_warning,
+            "hook": self._store_hook,
+        }.get(str(frame.get("t")))
+        if handler is not None:
+            with transaction.atomic():
+                handler(self._masker.value(frame))
+        return None
+
+    def result(self, outcome: Outcome) -> None:
+        """Publish the outcome; a lost lease is left alone: its new owner's result stands."""
+        if self.published or outcome.status not in TERMINAL_ATTEMPT:
+            return
+        try:
+            with AnswerHere() as made:
+                publish.publish(self.claim, self._masked(outcome))
+        except LeaseLost:
+            log.warning("Attempt %s was taken over; its result is dropped.", self.claim.attempt.id)
+        else:
+            self._pass_on(made)
+        self.published = True
+
+    def _pass_on(self, made: list[UUID]) -> None:
+        # Hooks may keep this process for seconds: then nobody waits for this thread.
+        keeps_one = self._may_follow and not any(self.claim.step.options.hooks.model_dump().values())
+        self.follow_up = made.pop(0) if made and keeps_one else None
+        for attempt_id in made:
+            ring(attempt_id)
+
+    def sealed(self, *, log_bytes: int, log_lines: int, dropped: int, usage: Outcome) -> None:
+        """Store what is known only once the process is gone."""
+        Attempt.objects.filter(id=self.claim.attempt.id, fence=self.claim.fence).update(
+            log_bytes=log_bytes,
+            log_lines=log_lines,
+            log_dropped_bytes=dropped,
+            log_sealed=True,
+            cpu_seconds=usage.cpu_seconds,
+            peak_memory_bytes=usage.peak_memory_bytes,
+        )
+
+    def _masked(self, outcome: Outcome) -> Outcome:
+        error = outcome.error
+        if error is not None:
+            error = ErrorInfo(
+                type=self._masker.text(error.type),
+                message=self._masker.text(error.message)[:20_000],
+                traceback=self._masker.text(error.traceback)[-100_000:],
+                where=self._masker.text(error.where),
+                retryable=error.retryable,
+            )
+        reason = self._stops.reason(self.claim.attempt.id) if outcome.status == AttemptStatus.CANCELLED else ""
+        return Outcome(
+            status=outcome.status,
+            reason=reason or self._masker.text(outcome.reason),
+            error=error,
+            exit_code=outcome.exit_code,
+            signal=outcome.signal,
+            result=self._masker.value(outcome.result),
+        )
+
+    def _store_metadata(self, frame: dict[str, Any]) -> None:
+        step = StepRun.objects.select_for_update().get(id=self.claim.step.id)
+        merged = {**step.metadata, **dict(frame.get("metadata") or {})}
+        if len(merged) > _MOST_METADATA_KEYS:
+            self._store_warning({"message": f"Metadata beyond {_MOST_METADATA_KEYS:,} keys was left out."})
+            return
+        StepRun.objects.filter(id=step.id).update(metadata=merged)
+        events.record(step.run_id, "step.metadata", {"step": str(step.id), "keys": sorted(merged)[:50]})
+
+    def _store_tags(self, frame: dict[str, Any]) -> None:
+        run = Run.objects.select_for_update().only("tags").get(id=self.claim.step.run_id)
+        tags = sorted({*run.tags, *(str(tag)[:100] for tag in frame.get("tags", []))})
+        Run.objects.filter(id=run.id).update(tags=tags[:100])
+
+    def _store_warning(self, frame: dict[str, Any]) -> None:
+        payload = {"step": str(self.claim.step.id), "message": str(frame.get("message", ""))[:2000]}
+        events.record(self.claim.step.run_id, "note", {**payload, "level": "warning"})
+
+    def _store_hook(self, frame: dict[str, Any]) -> None:
+        events.record(
+            self.claim.step.run_id,
+            "hook",
+            {
+                "step": str(self.claim.step.id),
+                "invocation_id": self.claim.step.invocation_id,
+                "hook": str(frame.get("hook", "")),
+                "ok": bool(frame.get("ok")),
+                "seconds": frame.get("seconds"),
+                "error": str(frame.get("error", ""))[:2000],
+            },
+        )

@@ -1,0 +1,150 @@
+"""One attempt from claim to end, in one thread of the runner."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict
+from uuid import UUID
+
+from django.conf import settings
+from django.db import close_old_connections
+from stepwell.engine.logfile import LogWriter
+from stepwell.engine.masking import Masker
+from stepwell.engine.stephost import StepHost
+from stepwell.engine.supervise import Pace, Supervision, supervise
+
+from stepwell.core.durations import format_duration
+from stepwell.core.status import AttemptStatus, StepStatus
+from stepwell.engine.ports import ErrorInfo, LaunchSpec, Outcome
+from stepwell.errors import StepwellError
+from stepwell.execution import launching
+from stepwell.execution.claims import Claim, claim
+from stepwell.execution.hosts import HostPool, base_environment
+from stepwell.execution.launching import Launch
+from stepwell.execution.watching import AttemptWatcher, StopRequests
+from stepwell.runs.logs import log_path
+from stepwell.runs.models import StepRun
+
+log = logging.getLogger(__name__)
+
+
+def pace() -> Pace:
+    """Return how often supervisors look, beat and wait, from the settings."""
+    # Half a second at most between looks for a stop request; the watcher itself spaces the writes.
+    look = min(0.5, settings.HEARTBEAT_SECONDS)
+    return Pace(beat=look, lease=settings.LEASE_SECONDS, grace=settings.GRACE_SECONDS, hook=settings.HOOK_SECONDS)
+
+
+class Worker:
+    """Runs attempts for one node. Safe to use from several threads."""
+
+    def __init__(self, *, node_id: UUID, hosts: HostPool, stops: StopRequests) -> None:
+        self.node_id = node_id
+        self._hosts = hosts
+        self._stops = stops
+
+    def take(self, attempt_id: UUID) -> None:
+        """Run the attempt, if it is still to be had, and then those that follow from it one by one."""
+        next_id: UUID | None = attempt_id
+        while next_id is not None and not self._stops.shutting_down.is_set():
+            close_old_connections()
+            claimed = claim(next_id, owner_id=self.node_id)
+            next_id = self._run(claimed) if claimed else None
+
+    def _run(self, claimed: Claim) -> UUID | None:
+        snapshot = claimed.step.run.snapshot
+        try:
+            launch = launching.prepare(claimed, environment=base_environment())
+            host = self._hosts.take(snapshot)
+        except StepwellError as exc:
+            return _fail_unstarted(claimed, exc, self._stops)
+        try:
+            return run_claimed(claimed, launch=launch, host=host, stops=self._stops)
+        finally:
+            self._hosts.release(snapshot)
+            self._stops.forget(claimed.attempt.id)
+
+
+def run_claimed(claimed: Claim, *, launch: Launch, host: StepHost, stops: StopRequests) -> UUID | None:
+    """Supervise a claimed attempt to its end; return the attempt this worker takes next, if any."""
+    masker = Masker(launch.secret_values)
+    watcher = AttemptWatcher(claimed, masker=masker, stops=stops)
+    writer = LogWriter(log_path(claimed.step.run_id, claimed.attempt.id), cap_bytes=launch.log_cap_bytes)
+    outcome = supervise(_supervision(launch.spec, host, writer, masker, watcher, launch.options.timeout))
+    finish(watcher, outcome, writer=writer, launch=launch)
+    if _needs_late_hook(claimed, launch, outcome):
+        _run_late_hook(watcher, launch, outcome, host=host, writer=writer, masker=masker)
+    writer.seal()
+    watcher.sealed(log_bytes=writer.n_bytes, log_lines=writer.n_lines, dropped=writer.dropped_bytes, usage=outcome)
+    return watcher.follow_up
+
+
+def finish(watcher: AttemptWatcher, outcome: Outcome, *, writer: LogWriter, launch: Launch) -> None:
+    """Publish what was not published yet, and close the log with how it ended."""
+    watcher.result(outcome)
+    if outcome.status != AttemptStatus.COMPLETED:
+        writer.note(_closing_line(watcher.claim, outcome, launch))
+
+
+def _supervision(
+    spec: LaunchSpec,
+    host: StepHost,
+    writer: LogWriter,
+    masker: Masker,
+    watcher: AttemptWatcher,
+    timeout: float | None,
+) -> Supervision:
+    return Supervision(host, spec, log=writer, masker=masker, watcher=watcher, pace=pace(), timeout=timeout)
+
+
+def _fail_unstarted(claimed: Claim, exc: StepwellError, stops: StopRequests) -> UUID | None:
+    watcher = AttemptWatcher(claimed, masker=Masker(()), stops=stops)
+    error = ErrorInfo(type=type(exc).__name__, message=str(exc), retryable=False)
+    watcher.result(Outcome(status=AttemptStatus.FAILED, reason=str(exc), error=error))
+    return watcher.follow_up
+
+
+def _closing_line(claimed: Claim, outcome: Outcome, launch: Launch) -> str:
+    step = StepRun.objects.get(id=claimed.step.id)
+    line = f"Attempt {claimed.attempt.number} {outcome.status.replace('_', ' ')}"
+    if outcome.reason:
+        line += f": {outcome.reason}"
+    if step.status == StepStatus.RETRYING:
+        wait = launch.options.retry.wait_before(step.failures)
+        return f"{line.rstrip('.')}. Next attempt in {format_duration(wait)}."
+    if step.status == StepStatus.QUEUED:
+        return f"{line.rstrip('.')}. It runs again."
+    return line if line.endswith(".") else f"{line}."
+
+
+def _needs_late_hook(claimed: Claim, launch: Launch, outcome: Outcome) -> bool:
+    """Return whether ``on_failure`` is due and the step's own process could not run it."""
+    if outcome.status not in {AttemptStatus.CRASHED, AttemptStatus.TIMED_OUT}:
+        return False
+    options = launch.options
+    failed = StepRun.objects.filter(id=claimed.step.id, status=StepStatus.FAILED).exists()
+    return failed and options.hooks_enabled and bool(options.hooks.on_failure)
+
+
+class _HookWatcher(AttemptWatcher):
+    """Records what the hook did; the attempt has ended and stays as it is."""
+
+    def started(self, *, pid: int) -> None:
+        pass
+
+    def beat(self, *, progress: object, log_bytes: int, log_lines: int) -> str:
+        return "go"
+
+    def result(self, outcome: Outcome) -> None:
+        pass
+
+
+def _run_late_hook(
+    watcher: AttemptWatcher, launch: Launch, outcome: Outcome, *, host: StepHost, writer: LogWriter, masker: Masker
+) -> None:
+    error = outcome.error or ErrorInfo(type="StepCrashed", message=outcome.reason)
+    spec = launching.hook_spec(watcher.claim, launch, error=asdict(error))
+    recorder = _HookWatcher(watcher.claim, masker=masker, stops=StopRequests())
+    ended = supervise(_supervision(spec, host, writer, masker, recorder, settings.HOOK_SECONDS))
+    if ended.status != AttemptStatus.COMPLETED:
+        recorder.frame({"t": "hook", "hook": "on_failure", "ok": False, "error": ended.reason})
