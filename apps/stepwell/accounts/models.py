@@ -9,7 +9,10 @@ from django.conf import settings
 from django.contrib.auth.models import AbstractUser
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
+from stepwell.accounts.zones import check_zone
 from stepwell.core.ids import new_id
 from stepwell.kit.models import Row
 
@@ -29,10 +32,15 @@ class User(AbstractUser):
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     role = models.CharField(max_length=16, choices=Role.choices, default=Role.VIEWER)
-    time_zone = models.CharField(max_length=64, blank=True, help_text="Empty: the instance's time zone.")
+    time_zone = models.CharField(
+        max_length=64, blank=True, validators=[check_zone], help_text="Empty: the instance's time zone."
+    )
     theme = models.CharField(
         max_length=8, blank=True, choices=[("", "As the system"), ("light", "Light"), ("dark", "Dark")]
     )
+
+    #: raised to end every session of this person: it is part of what a session is checked against
+    session_epoch = models.PositiveIntegerField(default=0)
 
     def may(self, role: str) -> bool:
         """Return whether this person has ``role`` or a higher one."""
@@ -44,6 +52,10 @@ class User(AbstractUser):
         if (fields := kwargs.get("update_fields")) is not None:
             kwargs["update_fields"] = {*fields, "is_staff", "is_superuser"}
         super().save(*args, **kwargs)
+
+    def _get_session_auth_hash(self, secret=None) -> str:  # type: ignore[no-untyped-def]
+        text = f"{self.password}:{self.session_epoch}"
+        return salted_hmac("stepwell.accounts.session", text, secret=secret, algorithm="sha256").hexdigest()
 
 
 class LoginLink(Row):
@@ -80,6 +92,30 @@ class ApiToken(Row):
     class Meta:
         ordering: ClassVar[list[str]] = ["-created_at"]
 
+    def __str__(self) -> str:
+        return self.name
+
+    def may(self, role: str) -> bool:
+        """Return whether a caller with this token may do what ``role`` may."""
+        return ROLE_ORDER.index(self.role) >= ROLE_ORDER.index(role) and self.user.may(role)
+
+    @property
+    def state(self) -> str:
+        """``active``, ``expired`` or ``revoked``."""
+        if self.revoked_at:
+            return "revoked"
+        return "expired" if self.expires_at and self.expires_at <= timezone.now() else "active"
+
+
+class SignInThrottle(models.Model):
+    """Wrong passwords of late, counted per account name and per address."""
+
+    #: a hash of "name:<name>" or "ip:<address>": a typed name can be a password in the wrong field
+    key = models.CharField(max_length=64, primary_key=True)
+    failures = models.PositiveIntegerField(default=0)
+    blocked_until = models.DateTimeField(null=True, blank=True)
+    latest_at = models.DateTimeField(db_index=True)
+
 
 class AuditEvent(models.Model):
     """One act of a person: who, what, when, from where, before and after (never a secret's value)."""
@@ -105,7 +141,9 @@ class InstanceSettings(models.Model):
     SINGLETON = 1
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=SINGLETON, editable=False)
-    instance_name = models.CharField(max_length=60, default="Stepwell")
+    instance_name = models.CharField(
+        max_length=60, default="Stepwell", help_text="Shown at the top of every page and in its title."
+    )
     step_slots = models.PositiveSmallIntegerField(
         default=4,
         validators=[MinValueValidator(1), MaxValueValidator(256)],
@@ -117,27 +155,34 @@ class InstanceSettings(models.Model):
         help_text="Minutes without a beat before a step counts as unhealthy, unless the step says otherwise.",
     )
     retention_days = models.PositiveIntegerField(
-        default=0, validators=[MaxValueValidator(36500)], help_text="Days finished runs are kept. 0 keeps them for ever."
+        default=0,
+        validators=[MaxValueValidator(36500)],
+        help_text="Days finished runs are kept. 0 keeps them for ever.",
     )
     log_cap_mib = models.PositiveIntegerField(
         default=64,
         validators=[MinValueValidator(1), MaxValueValidator(65536)],
         help_text="The most log kept per attempt, in MiB: its first quarter and its last three.",
     )
-    time_zone = models.CharField(max_length=64, default="UTC")
+    time_zone = models.CharField(
+        max_length=64,
+        default="UTC",
+        validators=[check_zone],
+        help_text="The zone times are shown in for people who chose none of their own.",
+    )
     changed_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         verbose_name = verbose_name_plural = "instance settings"
+
+    def __str__(self) -> str:
+        return "Instance settings"
 
     @classmethod
     def load(cls) -> InstanceSettings:
         """Return the row, made with its defaults when there is none yet."""
         row, _ = cls.objects.get_or_create(id=cls.SINGLETON, defaults={"step_slots": settings.STEP_SLOTS_DEFAULT})
         return row
-
-    def __str__(self) -> str:
-        return "Instance settings"
 
 
 def as_uuid(text: str) -> uuid.UUID | None:

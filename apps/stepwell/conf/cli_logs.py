@@ -78,14 +78,15 @@ class _Printer:
             return
         reader = LogReader(path)
         prefix = "" if self.step_id else f"{attempt.step_run.invocation_id} | "
-        while raw := reader.read(offset, _PART):
-            # A line is printed once it is whole, unless nothing follows.
-            end = raw.rfind(b"\n") + 1
-            if not end and (len(raw) == _PART or is_over):
+        while (span := reader.span(offset, _PART)).content:
+            raw = span.content
+            # A line is printed once it is whole, unless its end was dropped or never comes.
+            end = len(raw) if span.is_gap else raw.rfind(b"\n") + 1
+            if not end and (len(raw) == _PART or is_over or span.end < reader.n_bytes):
                 end = len(raw)
             if not end:
                 break
-            offset += end
+            offset = span.end if span.is_gap else offset + end
             _print_lines(raw[:end].decode(errors="replace"), prefix)
         self._offsets[attempt.id] = offset
 

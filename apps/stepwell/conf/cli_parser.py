@@ -216,7 +216,7 @@ def _add_setup(commands: _Commands) -> None:
         "login-link", "cli_admin:login_link", "Print a link that signs in once", "stepwell login-link ana"
     )
     link.add_argument("user", metavar="USER", nargs="?", help="whom (default: the first admin)")
-    doctor = commands.add("doctor", "doctor:examine", "Check this installation", "stepwell doctor")
+    doctor = commands.add("doctor", "cli_doctor:examine", "Check this installation", "stepwell doctor")
     _add_json(doctor)
     commands.add("manage", "cli_setup:manage", "Run one of Django's commands", "stepwell manage migrate --check")
     commands.add("version", "cli_setup:print_version", "Print the version", "stepwell version")

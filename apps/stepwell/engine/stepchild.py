@@ -86,8 +86,8 @@ def _redirect(output: int) -> None:
     os.dup2(output, 2)
     os.close(null)
     os.close(output)
-    sys.stdout = sys.__stdout__ = _text_stream(sys.stdout, 1)  # type: ignore[misc]
-    sys.stderr = sys.__stderr__ = _text_stream(sys.stderr, 2)  # type: ignore[misc]
+    sys.stdout = _text_stream(sys.stdout, 1)
+    sys.stderr = _text_stream(sys.stderr, 2)
     faulthandler.enable(file=2)
 
 

@@ -147,7 +147,7 @@ def flush_libc() -> None:
 
 
 def find_left_behind(*, session: int = 0, marker: str = "") -> list[int]:
-    """Return running processes of a session, or with ``MARKER`` set to ``marker`` in the environment they started with."""
+    """Return running processes of a session, or that started with ``MARKER`` set to ``marker``."""
     wanted = f"{MARKER}={marker}".encode()
     found = []
     for pid, stat in _all_stats().items():

@@ -85,7 +85,6 @@ class _Zygote:
         for descriptor in (self._wake, self._control.fileno()):
             self._poll.register(descriptor, select.POLLIN)
         # A collection in a child would touch, and so copy, every page of the host's objects.
-        gc.collect()
         gc.freeze()
         with contextlib.suppress(OSError):
             os.write(self._waker, b"\0")
@@ -197,8 +196,11 @@ class _Zygote:
         for pid in trees.children(self._pid):
             if pid in self._by_pid or pid in self._own:
                 continue
-            deadline = self._orphans.setdefault(pid, now + _ORPHAN_GRACE)
-            trees.signal_tree(pid, signal.SIGKILL if now >= deadline else signal.SIGTERM)
+            if pid not in self._orphans:
+                self._orphans[pid] = now + _ORPHAN_GRACE
+                trees.signal_tree(pid, signal.SIGTERM)
+            elif now >= self._orphans[pid]:
+                trees.signal_tree(pid, signal.SIGKILL)
 
     def _end_all(self) -> None:
         deadline = time.monotonic() + _EXIT_SECONDS

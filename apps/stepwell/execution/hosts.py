@@ -40,7 +40,7 @@ def base_environment() -> dict[str, str]:
 
 def host_command(*, root: Path, entry_file: str) -> list[str]:
     """Return the command that starts a step host for the code below ``root``."""
-    return [sys.executable, "-P", "-m", "stepwell.sdk.host", "--fd", "{fd}", "--root", str(root), "--entry", entry_file]
+    return [sys.executable, "-P", "-m", "stepwell.sdk.host", "--root", str(root), "--entry", entry_file]
 
 
 def spawn(*, root: Path, entry_file: str) -> StepHost:

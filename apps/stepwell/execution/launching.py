@@ -10,6 +10,7 @@ from stepwell.accounts.models import InstanceSettings
 from stepwell.core import values
 from stepwell.core.plan import StepOptions
 from stepwell.core.status import StepKind
+from stepwell.engine import trees
 from stepwell.engine.ports import LaunchSpec
 from stepwell.errors import ConfigError
 from stepwell.execution import inputs
@@ -44,7 +45,7 @@ def prepare(claim: Claim, *, environment: dict[str, str], return_exception: bool
     secrets = values_for_step(
         names=options.secrets, run_id=step.run_id, step_name=step.invocation_id, attempt_id=claim.attempt.id
     )
-    marks = {"STEPWELL_ATTEMPT": str(claim.attempt.id), "STEPWELL_RUN": str(step.run_id)}
+    marks = {trees.MARKER: str(claim.attempt.id), "STEPWELL_RUN_ID": str(step.run_id)}
     spec = LaunchSpec(
         kind=str(step.kind),
         attempt_id=str(claim.attempt.id),

@@ -20,13 +20,10 @@ def host_name() -> str:
 
 def register(kind: str, *, slots: int) -> RunnerNode:
     """Store this process as a node."""
+    me = trees.identify(os.getpid())
+    assert me is not None
     node = RunnerNode.objects.create(
-        kind=kind,
-        host=host_name(),
-        pid=os.getpid(),
-        pid_start=str(trees.process_start(os.getpid())),
-        boot_id=trees.boot_id(),
-        slots=slots,
+        kind=kind, host=host_name(), pid=me.pid, pid_start=str(me.start_time), boot_id=me.boot_id, slots=slots
     )
     seen(node.id)
     return node
@@ -45,4 +42,7 @@ def stopped(node_id: UUID) -> None:
 
 def is_alive(node: RunnerNode) -> bool:
     """Return whether the node's process runs on this host; the boot id and start time tell a reused pid apart."""
-    return node.boot_id == trees.boot_id() and str(trees.process_start(node.pid)) == node.pid_start
+    if not node.pid_start.isdecimal():
+        return False
+    process = trees.ProcessIdentity(pid=node.pid, start_time=int(node.pid_start), boot_id=node.boot_id)
+    return trees.is_alive(process)

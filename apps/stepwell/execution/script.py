@@ -181,7 +181,7 @@ class _Loop:
         looked_at = seen_at = 0.0
         while self.flights or self.waiting or not self._is_finished(run):
             self._start_waiting()
-            for supervision in self.group.step(_LOOK_SECONDS if self.flights else 0.02):
+            for supervision in self.group.run_once(_LOOK_SECONDS if self.flights else 0.02):
                 self._land(supervision)
             now = time.monotonic()
             if now - looked_at >= _LOOK_SECONDS:

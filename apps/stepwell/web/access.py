@@ -16,6 +16,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from stepwell.accounts.models import Role
+from stepwell.errors import NotFound
+from stepwell.execution import actions
+from stepwell.pipelines.models import Pipeline
+from stepwell.runs.models import Run
 
 View = TypeVar("View", bound=Callable[..., HttpResponse])
 
@@ -70,3 +74,32 @@ class AccessMiddleware:
         if not request.user.may(need):
             raise PermissionDenied(f"This page needs the role {need}.")
         return None
+
+
+def get_run_or_404(request: HttpRequest, ref: str) -> Run:
+    """Return the run with this number, id, or unique beginning of an id.
+
+    Raises:
+        NotFound: There is no such run, or there are several.
+    """
+    run = actions.find_run(ref)
+    if run is None:
+        raise NotFound(f"There is no single run “{shown(ref)}”.", hint="Give its number, its id, or more of its id.")
+    return run
+
+
+def get_pipeline_or_404(request: HttpRequest, slug: str) -> Pipeline:
+    """Return the pipeline with this slug.
+
+    Raises:
+        NotFound: There is none.
+    """
+    pipeline = Pipeline.objects.filter(slug=slug).first() if "\0" not in slug else None
+    if pipeline is None:
+        raise NotFound(f"There is no pipeline “{shown(slug)}”.", hint="Register its file: stepwell register FILE.")
+    return pipeline
+
+
+def shown(ref: str) -> str:
+    """Return what a person typed, cut and without control characters, for a message."""
+    return "".join(char for char in ref[:80] if char.isprintable())

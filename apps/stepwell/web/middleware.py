@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+
+from stepwell.errors import StepwellError
+from stepwell.web import errors
+from stepwell.web.context import instance_settings
 
 
 class RequestMiddleware:
@@ -12,4 +18,23 @@ class RequestMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        signed_in = request.user.is_authenticated
+        with timezone.override(_zone(request) if signed_in else None):
+            response = self.get_response(request)
+        if signed_in and "Cache-Control" not in response:
+            response["Cache-Control"] = "no-store"
+        return response
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        if isinstance(exception, StepwellError):
+            return errors.error_page(request, exception)
+        return None
+
+
+def _zone(request: HttpRequest) -> zoneinfo.ZoneInfo | None:
+    """Return the person's zone, else the instance's; None (the default, UTC) when neither names one."""
+    name = request.user.time_zone or instance_settings(request).time_zone
+    try:
+        return zoneinfo.ZoneInfo(name)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
+        return None

@@ -1,0 +1,46 @@
+# Two commands are enough on a fresh machine with Python 3.11 or newer: make run, make test.
+
+PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$python && break; done)
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+
+.PHONY: help run test check fix e2e wheel clean
+.DEFAULT_GOAL := help
+
+help:  ## say what each target does
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+run: .venv/.stamp  ## start Stepwell with the examples; PORT=9000 takes another port, Ctrl-C stops it
+	@exec $(BIN)/python manage.py up --examples examples $(if $(PORT),--port $(PORT))
+
+test: .venv/.stamp  ## run every check and every test, then one summary
+	@exec $(BIN)/python tests/everything.py
+
+check: .venv/.stamp  ## lint, format, types, import layers, migrations
+	@exec $(BIN)/python tests/everything.py --checks
+
+fix: .venv/.stamp  ## correct what the linter can and format
+	@$(BIN)/ruff check --fix --quiet . && $(BIN)/ruff format .
+
+e2e: .venv/.stamp  ## run the browser tests alone
+	@exec $(BIN)/pytest tests/e2e
+
+wheel: .venv/.stamp  ## build dist/stepwell-*.whl
+	@$(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null && ls dist/*.whl
+
+clean:  ## remove what the other targets made; your runs in ~/.stepwell stay
+	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find apps tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.stamp: requirements.lock Makefile
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Stepwell needs Python 3.11 or newer. Here python3 is: $$(python3 --version 2>&1 | head -n 1)." >&2; \
+		echo "Install one, or name one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Preparing .venv with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv .venv || { echo "This Python cannot make virtual environments. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install -qq --no-compile --require-hashes -r requirements.lock
+	@printf '%s\n' '$(CURDIR)/apps' > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/stepwell.pth"
+	@printf '#!%s\nimport sys\n\nfrom stepwell.conf.cli import main\n\nsys.exit(main())\n' '$(CURDIR)/$(BIN)/python' > $(BIN)/stepwell
+	@chmod +x $(BIN)/stepwell
+	@touch $@

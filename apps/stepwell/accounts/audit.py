@@ -1,0 +1,50 @@
+"""The audit log: one row for each act, written in the transaction of the act, never changed afterwards."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from stepwell.accounts.models import AuditEvent
+
+
+def record(
+    *,
+    actor: Any,
+    action: str,
+    object_kind: str = "",
+    object_id: object = "",
+    object_name: str = "",
+    ip: str | None = None,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> AuditEvent:
+    """Write down one act.
+
+    Args:
+        actor:
+            A ``User``; anyone else (None, an anonymous user) is written as nobody, which stands for the command line.
+        before:
+            What changed, as it was. Never a secret's value, a password or a token.
+        after:
+            The same, as it is now.
+    """
+    known = getattr(actor, "pk", None) is not None
+    return AuditEvent.objects.create(
+        actor_id=actor.pk if known else None,
+        actor_name=actor.get_username() if known else "",
+        action=action,
+        object_kind=object_kind,
+        object_id=str(object_id)[:64],
+        object_name=object_name[:255],
+        ip=_address(ip),
+        before=before or {},
+        after=after or {},
+    )
+
+
+def _address(text: str | None) -> str | None:
+    try:
+        return str(ipaddress.ip_address((text or "").split("%")[0]))
+    except ValueError:
+        return None

@@ -1,0 +1,55 @@
+"""The instance's settings, changed as a whole and written to the audit log field by field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from stepwell.accounts import audit
+from stepwell.accounts.models import InstanceSettings, User
+from stepwell.errors import UsageError
+
+FIELDS = (
+    "instance_name",
+    "time_zone",
+    "step_slots",
+    "heartbeat_threshold_minutes",
+    "retention_days",
+    "log_cap_mib",
+)
+
+
+def change_settings(*, values: dict[str, Any], by: User | None, ip: str | None = None) -> InstanceSettings:
+    """Store new values for some or all of :data:`FIELDS`.
+
+    Raises:
+        UsageError: A name is unknown or a value does not fit; ``fields`` in its details says which and why.
+    """
+    if unknown := sorted(set(values) - set(FIELDS)):
+        raise UsageError(f"There is no setting {unknown[0]}.", hint=f"The settings are {', '.join(FIELDS)}.")
+    InstanceSettings.load()
+    with transaction.atomic():
+        row = InstanceSettings.objects.select_for_update().get(pk=InstanceSettings.SINGLETON)
+        before = {name: getattr(row, name) for name in values}
+        for name, value in values.items():
+            setattr(row, name, value)
+        try:
+            row.full_clean()
+        except ValidationError as exc:
+            fields = {name: " ".join(texts) for name, texts in exc.message_dict.items()}
+            raise UsageError("These settings do not fit.", hint=" ".join(fields.values()), fields=fields) from None
+        changed = [name for name in values if before[name] != getattr(row, name)]
+        if changed:
+            row.save(update_fields=[*changed, "changed_at"])
+            audit.record(
+                actor=by,
+                action="settings.changed",
+                object_kind="settings",
+                object_name="Instance settings",
+                ip=ip,
+                before={name: before[name] for name in changed},
+                after={name: getattr(row, name) for name in changed},
+            )
+    return row

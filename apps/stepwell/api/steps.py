@@ -1,0 +1,111 @@
+"""The steps of a run: their state, artifacts and logs."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from ninja import Path, Query, Router
+
+from stepwell.accounts.models import Role
+from stepwell.api.answers import answers, only_query
+from stepwell.api.auth import ApiRequest, needs
+from stepwell.api.lookup import find_attempt, find_run, find_step
+from stepwell.api.shapes import artifact_detail, step_detail
+from stepwell.artifacts.models import StepArtifact
+from stepwell.core.wire import ArtifactList, LogPart, LogRange, StepDetail, StepList
+from stepwell.engine.logfile import LogReader
+from stepwell.runs.logs import log_path
+from stepwell.runs.models import Attempt
+
+router = Router(tags=["Steps"], auth=needs(Role.VIEWER))
+
+#: bytes a UTF-8 character takes at most, less one: what a cut may leave of it
+_CUT = 3
+
+
+@router.get("/{ref}/steps", response=answers(StepList, 404), summary="List a run's steps with their attempts")
+def list_steps(request: ApiRequest, ref: Path[str]) -> StepList:
+    rows = find_run(ref).steps.prefetch_related("attempts")
+    return StepList(items=[step_detail(row, full=request.auth.sees_all) for row in rows])
+
+
+@router.get("/{ref}/steps/{invocation_id}", response=answers(StepDetail, 404), summary="Get a step of a run")
+def get_step(request: ApiRequest, ref: Path[str], invocation_id: Path[str]) -> StepDetail:
+    return step_detail(find_step(find_run(ref), invocation_id), full=request.auth.sees_all)
+
+
+@router.get(
+    "/{ref}/steps/{invocation_id}/artifacts",
+    response=answers(ArtifactList, 404),
+    summary="List a step's inputs and outputs",
+)
+def list_artifacts(request: ApiRequest, ref: Path[str], invocation_id: Path[str]) -> ArtifactList:
+    step = find_step(find_run(ref), invocation_id)
+    rows = StepArtifact.objects.filter(step_run=step).select_related("artifact_version__artifact").order_by("id")
+    return ArtifactList(items=[artifact_detail(row) for row in rows])
+
+
+@router.get(
+    "/{ref}/steps/{invocation_id}/attempts/{number}/log",
+    response=answers(LogPart, 404),
+    by_alias=True,
+    summary="Read part of an attempt's log",
+    description=(
+        "Go on with “to” as the next offset; the log is complete when it is sealed and “to” is its size. "
+        "With “Accept: text/plain” the bytes come as they are, and the numbers as headers."
+    ),
+)
+def read_log(
+    request: ApiRequest, ref: Path[str], invocation_id: Path[str], number: Path[int], span: Query[LogRange]
+) -> LogPart | HttpResponse:
+    only_query(request, LogRange)
+    run = find_run(ref)
+    attempt = find_attempt(find_step(run, invocation_id), number)
+    part, raw = read_part(attempt, LogReader(log_path(run.id, attempt.id)), span)
+    return _as_text(part, raw) if _wants_text(request) else part
+
+
+def read_part(attempt: Attempt, reader: LogReader, span: LogRange) -> tuple[LogPart, bytes]:
+    """Return part of a log, cut between characters, and the bytes it was made from."""
+    size = reader.n_bytes
+    start = min(span.offset, size)
+    found = reader.span(start, span.limit)
+    raw, end = found.content, found.end
+    # A character cut in two comes whole with the next part, unless that would bring nothing new.
+    cut = 0 if found.is_gap or (end >= size and attempt.log_sealed) else _cut_bytes(raw)
+    if cut and (cut < len(raw) or end >= size):
+        raw, end = raw[:-cut], end - cut
+    part = LogPart.model_validate(
+        {
+            "from": start,
+            "to": end,
+            "size": size,
+            "text": raw.decode(errors="replace"),
+            "sealed": attempt.log_sealed,
+        }
+    )
+    return part, raw
+
+
+def _cut_bytes(raw: bytes) -> int:
+    """Return how many bytes at the end are the beginning of a character that is not complete."""
+    for length in range(1, min(_CUT, len(raw)) + 1):
+        byte = raw[-length]
+        if byte & 0xC0 == 0x80:
+            continue
+        needed = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
+        return length if needed > length else 0
+    return 0
+
+
+def _wants_text(request: HttpRequest) -> bool:
+    return request.get_preferred_type(["application/json", "text/plain"]) == "text/plain"
+
+
+def _as_text(part: LogPart, raw: bytes) -> HttpResponse:
+    headers = {
+        "Stepwell-Log-From": str(part.from_),
+        "Stepwell-Log-To": str(part.to),
+        "Stepwell-Log-Size": str(part.size),
+        "Stepwell-Log-Sealed": "true" if part.sealed else "false",
+    }
+    return HttpResponse(raw, content_type="text/plain; charset=utf-8", headers=headers)

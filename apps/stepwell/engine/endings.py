@@ -1,0 +1,110 @@
+"""How an attempt ended: from a result frame, from what the system says of a process, in words."""
+
+from __future__ import annotations
+
+import signal
+from dataclasses import replace
+from typing import Any
+
+from stepwell.core.durations import format_duration
+from stepwell.core.status import AttemptStatus
+from stepwell.engine.masking import Masker
+from stepwell.engine.ports import ErrorInfo, Outcome
+
+#: fields that only machines read: a digest that happens to hold a short secret must stay whole
+_EXACT = frozenset({"t", "status", "uri", "sha256", "pickled", "cache_parts"})
+#: fields that hold what user code chose: nothing inside is exempt
+_FREE = frozenset({"metadata", "progress"})
+
+
+def mask_frame(masker: Masker, frame: dict[str, Any]) -> dict[str, Any]:
+    """Return a frame with secrets replaced in everything a person may read."""
+    masked: dict[str, Any] = {}
+    for key, value in frame.items():
+        if key in _EXACT:
+            masked[key] = value
+        elif key in _FREE:
+            masked[key] = masker.value(value)
+        else:
+            masked[key] = _mask(masker, value)
+    return masked
+
+
+def _mask(masker: Masker, value: Any) -> Any:
+    if isinstance(value, dict):
+        return mask_frame(masker, value)
+    if isinstance(value, list):
+        return [_mask(masker, item) for item in value]
+    return masker.value(value)
+
+
+def outcome_of_result(frame: dict[str, Any]) -> Outcome:
+    """Return the outcome a result frame states; a frame without a known status is a crash."""
+    usage: dict[str, Any] = {name: frame.get(name) for name in ("cpu_seconds", "peak_memory_bytes")}
+    if frame.get("status") == AttemptStatus.COMPLETED:
+        return Outcome(status=AttemptStatus.COMPLETED, result=frame, **usage)
+    if frame.get("status") != AttemptStatus.FAILED:
+        return crashed("the process reported a result that is neither completed nor failed")
+    error = frame.get("error") or {}
+    return Outcome(
+        status=AttemptStatus.FAILED,
+        reason=_headline(error),
+        error=ErrorInfo(
+            type=str(error.get("type", "")),
+            message=str(error.get("message", "")),
+            traceback=str(error.get("traceback") or ""),
+            where=str(error.get("where") or ""),
+            retryable=bool(error.get("retryable", True)),
+        ),
+        result=frame,
+        **usage,
+    )
+
+
+def outcome_of_exit(ending: dict[str, Any]) -> Outcome:
+    """Return the outcome of a process that ended without a result, from the host's ``exited`` frame."""
+    if number := ending.get("signal"):
+        return crashed(f"killed by signal {describe_signal(number)}")
+    return crashed(f"the process ended with exit code {ending.get('exit_code')} before it reported a result")
+
+
+def add_usage(outcome: Outcome, ending: dict[str, Any]) -> Outcome:
+    """Return the outcome with what the system counted for the process, and how it ended if that decided."""
+    decided = outcome.status not in (AttemptStatus.COMPLETED, AttemptStatus.FAILED)
+    return replace(
+        outcome,
+        exit_code=ending.get("exit_code") if decided else None,
+        signal=ending.get("signal") if decided else None,
+        cpu_seconds=ending.get("cpu_seconds", outcome.cpu_seconds),
+        peak_memory_bytes=ending.get("peak_memory_bytes", outcome.peak_memory_bytes),
+    )
+
+
+def crashed(reason: str) -> Outcome:
+    return Outcome(status=AttemptStatus.CRASHED, reason=reason)
+
+
+def interrupted(reason: str) -> Outcome:
+    return Outcome(status=AttemptStatus.INTERRUPTED, reason=reason)
+
+
+def cancelled() -> Outcome:
+    return Outcome(status=AttemptStatus.CANCELLED, reason="cancelled")
+
+
+def timed_out(seconds: float) -> Outcome:
+    return Outcome(status=AttemptStatus.TIMED_OUT, reason=f"stopped after {format_duration(seconds)}, its time-out")
+
+
+def describe_signal(number: int) -> str:
+    """Return ``9 (SIGKILL), possibly out of memory`` and the like."""
+    try:
+        name = f"{number} ({signal.Signals(number).name})"
+    except ValueError:
+        name = str(number)
+    return f"{name}, possibly out of memory" if number == signal.SIGKILL else name
+
+
+def _headline(error: dict[str, Any]) -> str:
+    message = str(error.get("message", "")).strip().splitlines()
+    return ": ".join(part for part in (str(error.get("type", "")), message[0] if message else "") if part)[:500]

@@ -1,0 +1,137 @@
+"""The socket of a browser tab: who may open it, what it may ask, and how news reach it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from importlib import import_module
+from typing import Any
+
+from channels.auth import get_user
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+
+from stepwell.accounts.models import Role
+from stepwell.live.hub import hub
+from stepwell.live.mailbox import Mailbox
+from stepwell.live.wire import BadMessage, CloseCode, Topic, parse, write
+
+#: seconds between two checks that the person is still signed in, active and allowed
+RECHECK_SECONDS = 60.0
+#: seconds between two pings, from which the browser knows the socket is alive and what time it is
+PING_SECONDS = 15.0
+#: seconds a socket may take for one message
+SEND_SECONDS = 10.0
+MAX_TOPICS = 64
+#: messages a browser may send: so many at once (a page coming back asks for all of its topics), then so many a second
+BURST = 80
+RATE = 20.0
+
+
+class Allowance:
+    """A bucket of messages that fills again with time."""
+
+    def __init__(self) -> None:
+        self._left = float(BURST)
+        self._at = time.monotonic()
+
+    def spend(self) -> bool:
+        """Take one; False when none is left."""
+        now = time.monotonic()
+        self._left = min(float(BURST), self._left + (now - self._at) * RATE) - 1
+        self._at = now
+        return self._left >= 0
+
+
+class LiveSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
+    """Forwards what the hub posts, from the cursors the browser names."""
+
+    async def connect(self) -> None:
+        self.topics: set[Topic] = set()
+        self.tasks: list[asyncio.Task[None]] = []
+        self.is_ending = False
+        if not _may_watch(self.scope["user"]):
+            await self.close()
+            return
+        self.allowance = Allowance()
+        self.mailbox = Mailbox(asyncio.get_running_loop())
+        await self.accept()
+        self.tasks = [asyncio.create_task(work()) for work in (self.forward, self.ping, self.recheck)]
+
+    async def disconnect(self, code: int) -> None:
+        if not self.tasks:
+            return
+        self.mailbox.is_closed = True
+        hub.leave(self.mailbox)
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self.is_ending:
+            return
+        if not self.allowance.spend():
+            await self.end(CloseCode.REFUSED, "Too many messages.")
+            return
+        try:
+            request = parse(text_data)
+        except BadMessage as exc:
+            await self.end(exc.code, exc.reason)
+            return
+        if not request.subscribe:
+            self.topics.discard(request.topic)
+            hub.unsubscribe(self.mailbox, request.topic)
+            return
+        self.topics.add(request.topic)
+        if len(self.topics) > MAX_TOPICS:
+            await self.end(CloseCode.REFUSED, f"A socket has at most {MAX_TOPICS} topics.")
+            return
+        hub.subscribe(self.mailbox, request.topic, request.after)
+
+    async def forward(self) -> None:
+        """Send what the hub posts, until it gives up."""
+        while (text := await self.mailbox.take()) is not None:
+            await self.say(text)
+        await self.end(CloseCode.BROKEN, "The server lost its place.")
+
+    async def ping(self) -> None:
+        while True:
+            await self.say(write("ping", at=time.time()))
+            await asyncio.sleep(PING_SECONDS)
+
+    async def recheck(self) -> None:
+        """End the socket soon after its person signed out, was switched off or changed the password."""
+        while True:
+            await asyncio.sleep(RECHECK_SECONDS)
+            store = import_module(settings.SESSION_ENGINE).SessionStore
+            session = store(self.scope["session"].session_key)
+            if not _may_watch(await get_user({"session": session})):
+                await self.end(CloseCode.SIGNED_OUT, "You are signed out.")
+                return
+
+    async def say(self, text: str) -> None:
+        """Send one message; a socket that does not take it in time is closed."""
+        try:
+            await asyncio.wait_for(self.send(text_data=text), SEND_SECONDS)
+        except TimeoutError:
+            await self.end(CloseCode.TOO_SLOW, "The browser does not keep up.")
+        except (RuntimeError, OSError):
+            # Closed from the other side while we were sending; disconnect() follows.
+            self.mailbox.is_closed = True
+
+    async def end(self, code: int, reason: str) -> None:
+        """Close the socket once. What the browser still sends is read and ignored: its answer comes behind it."""
+        if self.is_ending:
+            return
+        self.is_ending = self.mailbox.is_closed = True
+        hub.leave(self.mailbox)
+        self.tasks.append(asyncio.create_task(self._close(code, reason)))
+
+    async def _close(self, code: int, reason: str) -> None:
+        with suppress(TimeoutError, RuntimeError, OSError):
+            await asyncio.wait_for(self.close(code=code, reason=reason), SEND_SECONDS)
+
+
+def _may_watch(user: Any) -> bool:
+    return bool(user.is_authenticated and user.may(Role.VIEWER))

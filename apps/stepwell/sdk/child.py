@@ -1,0 +1,113 @@
+"""The step process: what it is asked to do (``kind``), done and answered with a result frame whatever happens."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import sys
+import threading
+from collections.abc import Mapping
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from stepwell.errors import UsageError
+from stepwell.sdk import discovery, errorinfo, resolve, threads
+from stepwell.sdk.context import Channel
+from stepwell.sdk.steprun import StepRun
+
+if TYPE_CHECKING:
+    from stepwell.sdk.steps import BaseStep
+    from stepwell.sdk.tracing import Invocation
+
+
+def child_main(
+    payload: dict[str, Any],
+    frames: Channel,
+    *,
+    invocations: Mapping[str, Invocation] | None = None,
+    entry: ModuleType | None = None,
+    is_own_process: bool = True,
+) -> None:
+    """Do what ``payload`` asks and send the result on ``frames``; never raises.
+
+    Args:
+        payload: see LaunchSpec; ``kind`` is step, hook, plan or discover.
+        invocations: the step objects of a traced pipeline, where this process was forked from the one that traced it.
+        entry: the module a step host imported; ``discover`` looks at it.
+        is_own_process: the process ends after this, so what user code left to be done at exit is done here.
+    """
+    if is_own_process:
+        _forget_hosts_exit()
+    try:
+        _KINDS.get(payload["kind"], _refuse)(payload, frames, invocations, entry)
+    except BaseException as exc:  # the boundary of the process: the supervisor must always hear how it ended
+        report_failure(payload, frames, exc=exc, can_retry=False)
+    if is_own_process:
+        _finish()
+
+
+def report_failure(payload: dict[str, Any], frames: Channel, *, exc: BaseException, can_retry: bool = False) -> None:
+    """Send ``exc`` as the result and print it to the log."""
+    error = errorinfo.describe(exc, can_retry=can_retry)
+    if payload.get("return_exception"):
+        error["pickled"] = errorinfo.pickled(exc)
+    with contextlib.suppress(Exception):  # user code may have closed it; the result must still be told
+        sys.stderr.write(error["traceback"])
+    frames.send({"t": "result", "status": "failed", "error": error})
+
+
+def _run_step(payload: dict[str, Any], frames: Channel, invocations: Any, _entry: Any) -> None:
+    frames.send({"t": "started"})
+    step = _find_step(payload, invocations)
+    threads.allow(payload["step"].get("options", {}).get("settings", {}).get("resources", {}).get("cpu_count"))
+    StepRun(payload=payload, channel=frames, step=step).run()
+
+
+def _run_hook(payload: dict[str, Any], frames: Channel, invocations: Any, _entry: Any) -> None:
+    frames.send({"t": "started"})
+    StepRun(payload=payload, channel=frames, step=_find_step(payload, invocations)).run_failure_hook()
+
+
+def _plan(payload: dict[str, Any], frames: Channel, _invocations: Any, _entry: Any) -> None:
+    frames.send({"t": "started"})
+    plan = discovery.make_plan(payload)
+    frames.send({"t": "result", "status": "completed", "plan": plan})
+
+
+def _discover(_payload: dict[str, Any], frames: Channel, _invocations: Any, entry: ModuleType | None) -> None:
+    frames.send({"t": "started"})
+    if entry is None:
+        raise UsageError("There is no file to look for pipelines in.")
+    specs, skipped = discovery.find_pipelines(entry)
+    frames.send({"t": "result", "status": "completed", "specs": specs, "skipped": skipped})
+
+
+def _refuse(payload: dict[str, Any], _frames: Channel, _invocations: Any, _entry: Any) -> None:
+    raise UsageError(f"A step process cannot do {payload['kind']!r}.")
+
+
+def _find_step(payload: dict[str, Any], invocations: Mapping[str, Invocation] | None) -> BaseStep:
+    invocation_id = payload["step"]["invocation_id"]
+    if invocations is not None and invocation_id in invocations:
+        return invocations[invocation_id].step
+    return resolve.find_step(payload)
+
+
+def _forget_hosts_exit() -> None:
+    # what the host has registered is the host's to do, except that processes the step starts are waited for
+    atexit._clear()
+    processes = sys.modules.get("multiprocessing.util")
+    if processes is not None:
+        atexit.register(processes._exit_function)
+
+
+def _finish() -> None:
+    # Python does this when a program ends: threads are waited for, then what was registered is called. The result is
+    # sent already, and whoever takes too long is ended by the supervisor.
+    with contextlib.suppress(BaseException):
+        threading._shutdown()  # type: ignore[attr-defined]
+    with contextlib.suppress(BaseException):
+        atexit._run_exitfuncs()
+
+
+_KINDS = {"step": _run_step, "hook": _run_hook, "plan": _plan, "discover": _discover}

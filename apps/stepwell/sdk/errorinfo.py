@@ -1,0 +1,118 @@
+"""An exception as data: its type, message, the user's line, and a traceback without our own frames."""
+
+from __future__ import annotations
+
+import base64
+import os
+import site
+import sys
+import sysconfig
+import traceback
+from pathlib import Path
+from typing import Any
+
+from stepwell.sdk import jsonable, typenames
+
+_OURS = str(Path(__file__).resolve().parent.parent) + os.sep
+_MESSAGE = 16_384
+_TRACEBACK = 262_144
+_PICKLED = 1_048_576
+
+
+def describe(exc: BaseException, *, can_retry: bool = True) -> dict[str, Any]:
+    """Return what the ``error`` of a result frame holds, without the values of variables."""
+    trace = _clean(exc)
+    text = "".join(_bounded_lines(trace))
+    return {
+        "type": typenames.printable(type(exc)),
+        "message": jsonable.clean_text(_message(exc), limit=_MESSAGE),
+        "traceback": jsonable.clean_text(text, limit=_TRACEBACK),
+        "where": _where(trace.stack),
+        "retryable": can_retry and is_retryable(exc),
+    }
+
+
+def is_retryable(exc: BaseException) -> bool:
+    """Tell whether another attempt can help; not when the process was told to stop."""
+    return not isinstance(exc, (KeyboardInterrupt, SystemExit, GeneratorExit))
+
+
+def pickled(exc: BaseException) -> str | None:
+    """Return the exception for the script that waits for it, base64 of a pickle; None when it cannot be pickled."""
+    from stepwell.sdk.materializers import pickled as pickles
+
+    try:
+        content = pickles.dumps(exc)
+        # an exception whose __init__ wants other arguments pickles, but never loads
+        pickles.loads(content)
+    except Exception:  # whatever the user's exception class does while it is pickled
+        return None
+    return base64.b64encode(content).decode() if len(content) <= _PICKLED else None
+
+
+def format_clean(exc: BaseException) -> str:
+    """Return the traceback as Python prints it, from the user's first frame on."""
+    return "".join(_bounded_lines(_clean(exc)))
+
+
+def _bounded_lines(trace: traceback.TracebackException) -> list[str]:
+    try:
+        return list(trace.format())
+    except RecursionError:
+        return [f"{trace.exc_type.__name__ if trace.exc_type else 'Exception'}: (a chain too long to print)\n"]
+
+
+def _message(exc: BaseException) -> str:
+    try:
+        return str(exc)
+    except Exception:  # the user's __str__
+        return f"<{type(exc).__name__}, whose text cannot be made>"
+
+
+def _clean(exc: BaseException) -> traceback.TracebackException:
+    trace = traceback.TracebackException.from_exception(exc, compact=True)
+    waiting: list[traceback.TracebackException | None] = [trace]
+    seen: set[int] = set()
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        _cut_ours(one.stack)
+        waiting += [one.__cause__, one.__context__, *(one.exceptions or ())]
+    return trace
+
+
+def _cut_ours(stack: traceback.StackSummary) -> None:
+    while stack and _is_ours(stack[0].filename):
+        del stack[0]
+
+
+def _is_ours(filename: str) -> bool:
+    return filename.startswith((_OURS, "<frozen "))
+
+
+def _where(stack: traceback.StackSummary) -> str:
+    if not stack:
+        return ""
+    frame = next((one for one in reversed(stack) if _is_users(one.filename)), stack[-1])
+    return f"{_short(frame.filename)}:{frame.lineno}, {frame.name}()"
+
+
+def _is_users(filename: str) -> bool:
+    return not _is_ours(filename) and not filename.startswith(_library_folders())
+
+
+def _library_folders() -> tuple[str, ...]:
+    paths = sysconfig.get_paths()
+    # every virtual environment keeps its packages in a folder of this name
+    folders = [paths["stdlib"], paths["platstdlib"], paths["purelib"], paths["platlib"], *site.getsitepackages()]
+    return tuple(folder + os.sep for folder in folders)
+
+
+def _short(filename: str) -> str:
+    for folder in (sys.path[0], os.getcwd()):
+        root = os.path.join(folder or os.getcwd(), "")
+        if filename.startswith(root):
+            return filename[len(root) :]
+    return os.path.basename(filename)

@@ -1,0 +1,124 @@
+"""Running a pipeline from the script that calls it.
+
+The step host is made before anything of the server is loaded: what is forked stays small, and user code in it never
+sees a database connection.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import importlib
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stepwell.errors import RunFailed, StepExecutionException
+from stepwell.sdk.places import Place, place_of
+from stepwell.sdk.tracing import Invocation
+
+if TYPE_CHECKING:
+    from stepwell.engine.stephost import StepHost
+    from stepwell.sdk.pipelines import Pipeline
+
+
+def run(pipeline: Pipeline, parameters: Mapping[str, Any]) -> Any:
+    """Trace a pipeline, run it in this process's charge, and return the run.
+
+    Raises:
+        UsageError: A parameter does not fit, or the body cannot be traced.
+        Exception: What the first failing step raised; ``exc.run`` is the run.
+        RunFailed: The run did not complete for another reason.
+    """
+    values = pipeline.complete_parameters(parameters)
+    plan, invocations = pipeline.trace(values)
+    spec = pipeline.spec(plan=plan)
+    place = place_of(pipeline.module)
+    host = make_host(place, invocations, can_import=plan.source.resolve == "import")
+    try:
+        # By name: the server stands above the SDK, and is loaded here and nowhere else in it.
+        result = importlib.import_module("stepwell.conf.local").run_plan(
+            plan=plan,
+            spec=spec,
+            parameters=pipeline.plain_parameters(values),
+            host=host,
+            entry_file=place.entry_file,
+            source_root=place.source_root,
+        )
+    finally:
+        host.close()
+    if result.status != "completed":
+        raise _failure(result)
+    return result
+
+
+def make_host(place: Place, invocations: Mapping[str, Invocation], *, can_import: bool) -> StepHost:
+    """Start the process that step processes are forked from.
+
+    It is a fork of this process where that is safe (one thread), or where nothing else can find the steps (code in a
+    prompt, a notebook or a function); otherwise a new process that imports the script.
+    """
+    from stepwell.engine.stephost import StepHost
+
+    if _is_single_threaded() or not (can_import and place.entry_file):
+        # By name: what runs in a step process stands above this module, and only the fork needs it.
+        child_main = importlib.import_module("stepwell.sdk.child").child_main
+        return StepHost.fork(functools.partial(child_main, invocations=invocations))
+    entry = Path(place.entry_file).relative_to(place.source_root)
+    package_root = str(Path(__file__).resolve().parents[2])
+    command = importlib.import_module("stepwell.sdk.host").command(
+        root=place.source_root, entry=entry, search_path=[folder for folder in sys.path if folder]
+    )
+    before = os.environ.get("PYTHONPATH")
+    search_path = os.pathsep.join([package_root, *([before] if before else [])])
+    return StepHost.spawn(command, environment={**os.environ, "PYTHONPATH": search_path}, work_folder=os.getcwd())
+
+
+def load_outputs(result: Any, invocation_id: str, names: Iterable[str]) -> list[Any]:
+    """Return the values of a step's outputs in the order of ``names``.
+
+    Raises:
+        ArtifactError: Stored data is missing or damaged.
+    """
+    from stepwell.sdk.local import load_stored
+
+    stored = result.outputs.get(invocation_id, {})
+    return [load_stored(stored[name], result.artifact_root) for name in names]
+
+
+def _is_single_threaded() -> bool:
+    # Asked of the system: threads of numerical libraries are not Python's.
+    return len(os.listdir("/proc/self/task")) == 1
+
+
+def _failure(result: Any) -> BaseException:
+    said = StepExecutionException if result.failed_step else RunFailed
+    what = f"Step {result.failed_step} failed" if result.failed_step else f"The run was {result.status}"
+    detail = ": ".join(part for part in (result.error_type, result.error_message) if part) or result.reason
+    failure: BaseException = said(f"{what}: {detail}." if detail else f"{what}.", run=result, step=result.failed_step)
+    original = _original(result)
+    if original is None:
+        return failure
+    try:
+        original.run = result  # type: ignore[attr-defined]
+    except AttributeError:
+        # An exception with __slots__ takes no attributes; ours carries the run then.
+        failure.__cause__ = original
+        return failure
+    if result.failed_step:
+        original.add_note(f"Raised in step {result.failed_step} of run #{result.number}; its log has the traceback.")
+    return original
+
+
+def _original(result: Any) -> BaseException | None:
+    if not result.pickled_exception:
+        return None
+    from stepwell.sdk.materializers import pickled
+
+    try:
+        found = pickled.loads(base64.b64decode(result.pickled_exception))
+    except Exception:  # whatever the user's exception class does when it is made again
+        return None
+    return found if isinstance(found, BaseException) else None

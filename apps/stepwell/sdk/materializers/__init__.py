@@ -1,0 +1,1 @@
+"""How values become files and come back: ``BaseMaterializer`` and the ones that are built in."""

@@ -1,0 +1,174 @@
+"""One attempt of a step in its own process: inputs, body, outputs, result, hooks."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+from stepwell.errors import StepExecutionException
+from stepwell.sdk import context as contexts
+from stepwell.sdk import errorinfo, hookcalls, hooks, loading, metadata, outputcheck, publishing
+from stepwell.sdk.artifactstore import ArtifactStore, Draft
+from stepwell.sdk.context import Channel, PipelineRef, RunRef, StepContext, StepRunRef
+from stepwell.sdk.materializers import storing
+from stepwell.sdk.steps import BaseStep
+
+#: values of exactly these classes need no pydantic to fit their annotation
+_SIMPLE = (str, int, float, bool)
+
+
+@dataclass(kw_only=True)
+class StepRun:
+    """Runs ``step`` as ``payload`` says and tells ``channel`` what happened."""
+
+    payload: dict[str, Any]
+    channel: Channel
+    step: BaseStep
+    context: StepContext = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.context = make_context(self.payload, self.channel)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options this attempt runs with: what was planned, and what the run changed."""
+        found: dict[str, Any] = self.payload["step"].get("options", {})
+        return found
+
+    def run(self) -> None:
+        """Run the attempt; whatever user code does, a result frame is sent and the hooks run."""
+        contexts.enter(self.context)
+        store = ArtifactStore(self.payload["artifact_root"])
+        draft: Draft | None = None
+        failure: BaseException | None = None
+        self._call_hook("on_start")
+        try:
+            draft = store.begin()
+            self.context.draft = draft.path
+            outputs = self._compute(store)
+            frames = publishing.publish(
+                outputs, store=store, draft=draft, folder=self.payload["output_folder"], context=self.context
+            )
+            metadata.flush_progress()
+            self.channel.send({"t": "result", "status": "completed", "outputs": frames})
+        except BaseException as exc:  # user code: whatever it raises, the supervisor must hear of it
+            failure = exc
+            self._report(exc)
+        finally:
+            if draft is not None:
+                draft.discard()
+        self._call_last_hooks(failure)
+
+    def run_failure_hook(self) -> None:
+        """Run ``on_failure`` for an attempt whose process is gone."""
+        contexts.enter(self.context)
+        told = self.payload.get("error") or {}
+        exc = StepExecutionException(
+            told.get("message") or f"The step {self.context.step_name} did not complete.", step=self.context.step_name
+        )
+        frame = self._call_hook(self.payload.get("hook", "on_failure"), exc)
+        if frame is None or frame["ok"]:
+            self.channel.send({"t": "result", "status": "completed", "outputs": []})
+        else:
+            error = {"type": "HookFailed", "message": frame["error"], "traceback": "", "where": "", "retryable": False}
+            self.channel.send({"t": "result", "status": "failed", "error": error})
+
+    def _compute(self, store: ArtifactStore) -> list[publishing.Output]:
+        inputs: dict[str, Any] = self.payload.get("inputs", {})
+        values = loading.load_inputs(inputs, store=store, step_name=self.context.step_name)
+        for name, resolved in inputs.items():
+            if resolved["kind"] == "value":
+                values[name] = self._coerce(name, values[name])
+        returned = self.step.run_entrypoint(values)
+        metadata.flush_progress()
+        return self._outputs(returned)
+
+    def _coerce(self, name: str, value: Any) -> Any:
+        signature = self.step.signature
+        if name in signature.inputs and type(value) in _SIMPLE and signature.inputs[name].annotation is type(value):
+            return value
+        return signature.coerce_input(name, value) if name in signature.inputs else value
+
+    def _outputs(self, returned: Any) -> list[publishing.Output]:
+        declared = self.step.signature.outputs
+        planned = {one["name"]: one for one in self.payload["step"].get("outputs", ())}
+        step_name = self.context.step_name
+        values = outputcheck.name_outputs(returned, [one.name for one in declared], step_name=step_name)
+        for one in declared:
+            outputcheck.check_type(values[one.name], one.annotation, step_name=step_name, output=one.name)
+        return [self._output(name, value, planned.get(name, {})) for name, value in values.items()]
+
+    def _output(self, name: str, value: Any, planned: dict[str, Any]) -> publishing.Output:
+        wishes = storing.Wishes(
+            materializers=storing.iter_materializers(self.step.configuration.output_materializers.get(name, ())),
+            with_metadata=self.options.get("enable_artifact_metadata", True),
+            with_visualizations=self.options.get("enable_artifact_visualization", True),
+        )
+        return publishing.Output(
+            name=name,
+            value=value,
+            wishes=wishes,
+            artifact_name=planned.get("artifact_name"),
+            version=planned.get("version"),
+            tags=list(planned.get("tags", ())),
+            metadata=dict(planned.get("metadata", {})),
+        )
+
+    def _report(self, exc: BaseException) -> None:
+        error = errorinfo.describe(exc)
+        with contextlib.suppress(Exception):  # user code may have closed it; the result must still be told
+            metadata.flush_progress()
+            sys.stderr.write(error["traceback"])
+        if self.payload.get("return_exception"):
+            error["pickled"] = errorinfo.pickled(exc)
+        self.channel.send({"t": "result", "status": "failed", "error": error})
+
+    def _call_last_hooks(self, failure: BaseException | None) -> None:
+        self._call_hook("on_end", failure)
+        if failure is None:
+            self._call_hook("on_success")
+        elif self.payload.get("last_attempt", True) or not errorinfo.is_retryable(failure):
+            self._call_hook("on_failure", failure)
+
+    def _call_hook(self, name: str, exc: BaseException | None = None) -> dict[str, Any] | None:
+        hook = getattr(self.step.configuration, name)
+        if hook is None or not self.options.get("hooks_enabled", True):
+            return None
+
+        def work() -> Any:
+            found = hooks.load_hook(name, hook, owner=f"Step {self.context.step_name}")
+            return hooks.call_hook(name, found, exc)
+
+        frame = hookcalls.call_hook(name, work)
+        self.channel.send(frame)
+        return frame
+
+
+def make_context(payload: dict[str, Any], channel: Channel) -> StepContext:
+    """Return the context a step with this payload runs in."""
+    about, step = payload.get("context", {}), payload["step"]
+    invocation_id = step["invocation_id"]
+    inputs: dict[str, Any] = {}
+    for name, resolved in payload.get("inputs", {}).items():
+        found = loading.list_stored(resolved)
+        if found:
+            inputs[name] = found[0] if resolved["kind"] == "stored" else found
+    return StepContext(
+        pipeline=PipelineRef(name=about.get("pipeline", "")),
+        pipeline_run=RunRef(
+            id=str(about.get("run_id", "")), name=about.get("run_name", ""), number=about.get("run_number")
+        ),
+        step_run=StepRunRef(
+            id=str(about.get("step_run_id", "")),
+            name=invocation_id,
+            attempt_id=str(about.get("attempt_id", "")),
+            attempt=payload.get("attempt", 1),
+            max_attempts=payload.get("max_attempts", 1),
+        ),
+        step_name=invocation_id,
+        inputs=inputs,
+        output_names={one["name"]: one.get("artifact_name") for one in step.get("outputs", ())},
+        channel=channel,
+    )

@@ -1,0 +1,185 @@
+"""Tracing: a pipeline's body runs once with placeholders, and what it calls becomes a plan."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from stepwell.core import graph
+from stepwell.core.options import SHARED_OPTIONS, merge
+from stepwell.errors import ConfigError, GraphError
+from stepwell.sdk import binding, planning
+from stepwell.sdk.placeholders import NoOutputs, StepOutput, StepOutputs
+
+if TYPE_CHECKING:
+    from stepwell.core.plan import Binding, Plan
+    from stepwell.sdk.pipelines import Pipeline
+    from stepwell.sdk.steps import BaseStep
+
+#: True while a step host imports the user's script: pipelines it calls then do not run
+importing = False
+_active: ContextVar[Trace | None] = ContextVar("stepwell_trace", default=None)
+
+
+@dataclass(kw_only=True)
+class Invocation:
+    """One call of a step in a pipeline's body. ``step`` is a copy that holds the effective options."""
+
+    id: str
+    step: BaseStep
+    #: the object that was called
+    original: BaseStep
+    options: dict[str, Any]
+    #: option -> pipeline, step, call or run
+    origins: dict[str, str]
+    inputs: dict[str, Binding]
+    after: list[str]
+    #: its options were changed inside the body, so importing the step does not give them
+    is_changed: bool = False
+
+    @property
+    def upstream(self) -> list[str]:
+        """Invocation ids this one waits for, without repetition."""
+        named = [name for one in self.inputs.values() for name in sorted(one.upstream())]
+        return list(dict.fromkeys([*named, *self.after]))
+
+
+@dataclass
+class Trace:
+    """What a body has called so far."""
+
+    pipeline_name: str
+    #: options of the pipeline and of those inlined into it, outermost first
+    layers: list[Mapping[str, Any]]
+    #: options by invocation id that one run changes
+    run_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    invocations: dict[str, Invocation] = field(default_factory=dict)
+    _remembered: dict[int, tuple[BaseStep, dict[str, Any], dict[str, str]]] = field(default_factory=dict)
+
+    def add(
+        self, step: BaseStep, args: tuple[Any, ...], kwargs: dict[str, Any], *, wanted_id: str | None, after: Any
+    ) -> Any:
+        """Record a call and return what stands for its outputs.
+
+        Raises:
+            StepInterfaceError: The arguments do not fit the step.
+            GraphError: The id is taken.
+        """
+        invocation_id = self._new_id(step.name, wanted_id)
+        options, origins = self._effective(step, invocation_id)
+        inputs = binding.bind_inputs(
+            step.signature,
+            args,
+            kwargs,
+            parameters=options.get("parameters") or {},
+            fixed=self.run_options.get(invocation_id, {}).get("parameters") or {},
+            trace=self,
+        )
+        configured = copy.copy(step)
+        configured._options, configured._origins = options, origins
+        self.invocations[invocation_id] = Invocation(
+            id=invocation_id,
+            step=configured,
+            original=step,
+            options=options,
+            origins=origins,
+            inputs=inputs,
+            after=binding.after_ids(after, owner=f"Step {invocation_id}", trace=self),
+            is_changed=id(step) in self._remembered,
+        )
+        return self._placeholders(invocation_id, configured)
+
+    def remember(self, step: BaseStep) -> None:
+        """Keep a step's options as they are now, to put them back when the body has ended."""
+        self._remembered.setdefault(id(step), (step, step._options, step._origins))
+
+    @contextmanager
+    def inlined(self, options: Mapping[str, Any]) -> Iterator[None]:
+        """Lay an inner pipeline's options over the outer one's while its body runs."""
+        self.layers.append(options)
+        try:
+            yield
+        finally:
+            self.layers.pop()
+
+    @contextmanager
+    def active(self) -> Iterator[None]:
+        token = _active.set(self)
+        try:
+            yield
+        finally:
+            _active.reset(token)
+            for step, options, origins in self._remembered.values():
+                step._options, step._origins = options, origins
+
+    def finish(self) -> None:
+        """Check what can only be known at the end.
+
+        Raises:
+            GraphError: There are no steps, a cycle, or ``after`` names no step.
+            ConfigError: Options were given for a step that was not called.
+        """
+        if not self.invocations:
+            raise GraphError(f"Pipeline {self.pipeline_name} has no steps.", hint="Call at least one step in its body.")
+        graph.order({one.id: one.upstream for one in self.invocations.values()})
+        for name in self.run_options:
+            if name not in self.invocations:
+                near = get_close_matches(name, self.invocations, n=1)
+                hint = f"Did you mean {near[0]}?" if near else f"Its steps are: {', '.join(self.invocations)}."
+                raise ConfigError(f"Pipeline {self.pipeline_name} has no step {name} to give options to.", hint=hint)
+
+    def _new_id(self, name: str, wanted: str | None) -> str:
+        if wanted is not None:
+            if not isinstance(wanted, str) or not wanted.strip() or "/" in wanted or not wanted.isprintable():
+                raise GraphError(f"A call of step {name} has the id {wanted!r}.", hint="Give text without slashes.")
+            if wanted in self.invocations:
+                raise GraphError(f"Two steps have the id {wanted}.", hint="Give one of them another id=.")
+            return wanted
+        number, found = 1, name
+        while found in self.invocations:
+            number += 1
+            found = f"{name}_{number}"
+        return found
+
+    def _effective(self, step: BaseStep, invocation_id: str) -> tuple[dict[str, Any], dict[str, str]]:
+        options: dict[str, Any] = {}
+        origins: dict[str, str] = {}
+        for layer in self.layers:
+            shared = {name: layer[name] for name in SHARED_OPTIONS if name in layer}
+            options, origins = merge(options, shared), {**origins, **dict.fromkeys(shared, "pipeline")}
+        if "retry" in step._options:
+            # The pipeline's retry is for steps that have none of their own.
+            options.pop("retry", None)
+        options, origins = merge(options, step._options), {**origins, **step._origins}
+        changed = self.run_options.get(invocation_id, {})
+        return merge(options, changed), {**origins, **dict.fromkeys(changed, "run")}
+
+    def _placeholders(self, invocation_id: str, step: BaseStep) -> Any:
+        outputs = [StepOutput(invocation_id, output.name, trace=self) for output in step.signature.outputs]
+        if not outputs:
+            return NoOutputs(invocation_id, trace=self)
+        return outputs[0] if len(outputs) == 1 else StepOutputs.of(invocation_id, outputs)
+
+
+def active_trace() -> Trace | None:
+    """Return the trace this code runs in; None outside of a pipeline's body."""
+    return _active.get()
+
+
+def trace(pipeline: Pipeline, parameters: Mapping[str, Any]) -> tuple[Plan, dict[str, Invocation]]:
+    """Run a static pipeline's body once and return its plan, and what was called by invocation id.
+
+    Raises:
+        UsageError: A parameter does not fit, or the body uses steps in a way that cannot run.
+    """
+    values = pipeline.complete_parameters(parameters)
+    recorder = Trace(pipeline.name, [pipeline.options], pipeline.step_options)
+    with recorder.active():
+        pipeline.run_body(values)
+    recorder.finish()
+    return planning.build_plan(pipeline, values, recorder.invocations), recorder.invocations

@@ -1,0 +1,48 @@
+"""Home: what runs now, what ran of late, the pipelines there are; and the probe."""
+
+from __future__ import annotations
+
+from django.db import connection
+from django.http import HttpResponse
+from django.urls import path
+from django.views.decorators.http import require_safe
+
+from stepwell.accounts.models import Role
+from stepwell.core.status import TERMINAL_RUN
+from stepwell.runs.models import Run
+from stepwell.web.access import needs, public
+from stepwell.web.pipeline_rows import pipeline_rows
+from stepwell.web.request import WebRequest, render_page
+from stepwell.web.run_rows import listed, run_rows
+
+#: how many of each the page shows
+_RUNNING = 20
+_RECENT = 10
+_PIPELINES = 8
+
+
+@require_safe
+@needs(Role.VIEWER)
+def home(request: WebRequest) -> HttpResponse:
+    unfinished = listed(Run.objects.exclude(status__in=TERMINAL_RUN).order_by("-id"))
+    finished = listed(Run.objects.filter(status__in=TERMINAL_RUN).order_by("-id"))
+    rows = run_rows([*unfinished[:_RUNNING], *finished[:_RECENT]])
+    context = {
+        "running": [row for row in rows if not row.is_finished],
+        "recent": [row for row in rows if row.is_finished],
+        "pipelines": pipeline_rows(limit=_PIPELINES)[0],
+        "can_operate": request.user.may(Role.OPERATOR),
+    }
+    return render_page(request, "home.html", context, fragments={"home-runs"})
+
+
+@require_safe
+@public
+def healthz(request: WebRequest) -> HttpResponse:
+    """Answer ``ok`` while the server and its database do."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return HttpResponse("ok\n", content_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
+
+
+urlpatterns = [path("", home, name="home"), path("healthz", healthz, name="healthz")]

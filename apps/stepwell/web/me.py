@@ -1,0 +1,128 @@
+"""What a person sets for themselves: time zone, theme, password, and where they are signed in."""
+
+from __future__ import annotations
+
+from django import forms
+from django.contrib import auth, messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST
+
+from stepwell.accounts import actions
+from stepwell.accounts.models import Role, User
+from stepwell.accounts.sign_in import WrongPassword
+from stepwell.accounts.throttle import TooManyAttempts
+from stepwell.accounts.zones import zone_names
+from stepwell.errors import UsageError
+from stepwell.web.access import needs
+from stepwell.web.caller import address
+from stepwell.web.fields import PageForm, ZoneInput
+
+
+class PreferencesForm(PageForm):
+    time_zone = forms.CharField(
+        label="Time zone", required=False, max_length=64, help_text="Empty: the instance's.", widget=ZoneInput()
+    )
+    theme = forms.ChoiceField(label="Theme", required=False, choices=User._meta.get_field("theme").choices)
+
+
+class PasswordForm(PageForm):
+    current = forms.CharField(
+        label="Current password",
+        max_length=1024,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    password = forms.CharField(
+        label="New password",
+        max_length=1024,
+        strip=False,
+        help_text="At least 10 characters.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+
+@needs(Role.VIEWER)
+@require_http_methods(["GET", "HEAD", "POST"])
+def me(request: HttpRequest) -> HttpResponse:
+    if request.method != "POST":
+        return _page(request)
+    form = PreferencesForm(request.POST)
+    if form.is_valid():
+        try:
+            actions.change_preferences(user=_fresh(request), ip=address(request), **form.cleaned_data)
+        except UsageError as exc:
+            form.add_refusal(exc)
+        else:
+            messages.success(request, "Saved.")
+            return redirect("me")
+    return _page(request, preferences=form)
+
+
+@needs(Role.VIEWER)
+@never_cache
+@sensitive_post_parameters("current", "password")
+@require_POST
+def password(request: HttpRequest) -> HttpResponse:
+    form = _password_form(request.user, request.POST)
+    if form.is_valid():
+        user = _fresh(request)
+        try:
+            actions.change_password(
+                user=user,
+                current=form.cleaned_data.get("current", ""),
+                password=form.cleaned_data["password"],
+                ip=address(request),
+            )
+        except (WrongPassword, TooManyAttempts) as exc:
+            form.add_error("current", f"{exc.message} {exc.hint}".strip())
+        except UsageError as exc:
+            form.add_refusal(exc)
+        else:
+            # Keeps this session, under a new id; all others were made with the old password and end.
+            auth.update_session_auth_hash(request, user)
+            messages.success(request, "The password is changed. Other devices are signed out.")
+            return redirect("me")
+    return _page(request, passwords=form)
+
+
+@needs(Role.VIEWER)
+@require_POST
+def sessions(request: HttpRequest) -> HttpResponse:
+    actions.end_sessions(user=request.user, by=request.user, ip=address(request))
+    auth.logout(request)
+    return redirect("login")
+
+
+def _fresh(request: HttpRequest) -> User:
+    # Not request.user: a value that is refused must not show in the frame of the page that says so.
+    return User.objects.get(pk=request.user.pk)
+
+
+def _password_form(user: User, values: object = None) -> PasswordForm:
+    form = PasswordForm(values)
+    if not user.has_usable_password():
+        del form.fields["current"]
+    return form
+
+
+def _page(
+    request: HttpRequest, *, preferences: PreferencesForm | None = None, passwords: PasswordForm | None = None
+) -> HttpResponse:
+    user = request.user
+    context = {
+        "preferences": preferences or PreferencesForm(initial={"time_zone": user.time_zone, "theme": user.theme}),
+        "passwords": passwords or _password_form(user),
+        "zones": zone_names(),
+    }
+    return render(request, "accounts/me.html", context, status=422 if preferences or passwords else 200)
+
+
+urlpatterns = [
+    path("me/", me, name="me"),
+    path("me/password/", password, name="me_password"),
+    path("me/sessions/", sessions, name="me_sessions"),
+]

@@ -1,0 +1,100 @@
+"""People and their roles, for admins."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path, reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from stepwell.accounts import actions, queries
+from stepwell.accounts.models import Role, User
+from stepwell.errors import NotFound
+from stepwell.web.access import needs
+from stepwell.web.caller import address
+from stepwell.web.fields import PageForm
+
+
+class InviteForm(PageForm):
+    role = forms.ChoiceField(label="Role", choices=Role.choices, initial=Role.OPERATOR)
+
+
+@needs(Role.ADMIN)
+@require_safe
+def people_list(request: HttpRequest) -> HttpResponse:
+    return _page(request)
+
+
+@needs(Role.ADMIN)
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def invite(request: HttpRequest) -> HttpResponse:
+    form = InviteForm(request.POST or None)
+    if request.method != "POST" or not form.is_valid():
+        return _page(request, form=form, status=422 if form.is_bound else 200)
+    role = form.cleaned_data["role"]
+    raw = actions.make_invite(role=role, by=request.user, ip=address(request))
+    return _page(request, link=_url(request, raw), link_for=f"one new {Role(role).label.lower()}", link_life="7 days")
+
+
+@needs(Role.ADMIN)
+@require_POST
+def role(request: HttpRequest, person: UUID) -> HttpResponse:
+    user = actions.change_role(
+        user=_get(person), role=request.POST.get("role", ""), by=request.user, ip=address(request)
+    )
+    messages.success(request, f"{user.username} is {user.get_role_display().lower()} now.")
+    return redirect("people:list")
+
+
+@needs(Role.ADMIN)
+@require_POST
+def activity(request: HttpRequest, person: UUID) -> HttpResponse:
+    active = request.POST.get("active") == "on"
+    user = actions.set_active(user=_get(person), active=active, by=request.user, ip=address(request))
+    messages.success(request, f"{user.username} is {'active' if active else 'deactivated'} now.")
+    return redirect("people:list")
+
+
+@needs(Role.ADMIN)
+@never_cache
+@require_POST
+def link(request: HttpRequest, person: UUID) -> HttpResponse:
+    user = _get(person)
+    raw = actions.make_login_link(user=user, by=request.user, ip=address(request))
+    return _page(request, link=_url(request, raw), link_for=user.username, link_life="15 minutes")
+
+
+def _get(key: UUID) -> User:
+    user = User.objects.filter(pk=key).first()
+    if user is None:
+        raise NotFound("There is no such person.")
+    return user
+
+
+def _url(request: HttpRequest, raw: str) -> str:
+    return request.build_absolute_uri(reverse("login_link", args=[raw]))
+
+
+def _page(request: HttpRequest, *, form: InviteForm | None = None, status: int = 200, **shown: str) -> HttpResponse:
+    context = {
+        "people": list(queries.list_people()),
+        "roles": Role.choices,
+        "form": form or InviteForm(),
+        **shown,
+    }
+    return render(request, "accounts/people.html", context, status=status)
+
+
+urlpatterns = [
+    path("people/", people_list, name="list"),
+    path("people/invites/", invite, name="invite"),
+    path("people/<uuid:person>/role/", role, name="role"),
+    path("people/<uuid:person>/activity/", activity, name="activity"),
+    path("people/<uuid:person>/link/", link, name="link"),
+]

@@ -1,0 +1,106 @@
+"""Pipelines as rows of a list, with bars of their latest runs."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from dataclasses import dataclass
+
+from django.db.models import F, OuterRef, QuerySet, Subquery, Window
+from django.db.models.functions import RowNumber
+from django.urls import reverse
+
+from stepwell.pipelines.models import Pipeline, Snapshot
+from stepwell.runs.models import Run
+from stepwell.web import present
+
+#: how many of the latest runs the bars show
+BARS = 30
+_BAR_STEP = 6
+_BAR_HEIGHT = 22
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One run of a spark line, in pixels."""
+
+    status: str
+    x: int
+    y: int
+    height: int
+    title: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PipelineRow:
+    name: str
+    url: str
+    run_url: str
+    summary: str
+    code: int | None
+    can_run: bool
+    bars: list[Bar]
+    bars_width: int
+    latest: present.State | None
+    latest_url: str
+    latest_at: present.Moment | None
+
+
+def pipeline_rows(
+    *, limit: int, after: str = "", pipelines: QuerySet[Pipeline] | None = None
+) -> tuple[list[PipelineRow], str]:
+    """Return up to ``limit`` pipelines by name after the name ``after``, and the name to go on from ("" at the end)."""
+    newest = Snapshot.objects.filter(pipeline=OuterRef("pk")).order_by("-number")
+    query = (Pipeline.objects.all() if pipelines is None else pipelines).annotate(
+        code=Subquery(newest.values("number")[:1]), code_hash=Subquery(newest.values("code_hash")[:1])
+    )
+    if after:
+        query = query.filter(name__gt=after)
+    found = list(query.order_by("name")[: limit + 1])
+    more = found[limit - 1].name if len(found) > limit else ""
+    found = found[:limit]
+    runs = latest_runs([pipeline.pk for pipeline in found])
+    return [_row(pipeline, runs[pipeline.pk]) for pipeline in found], more
+
+
+def latest_runs(pipeline_ids: list[uuid.UUID]) -> dict[uuid.UUID, list[Run]]:
+    """Return the latest runs of each pipeline, newest first; one query."""
+    place = Window(RowNumber(), partition_by=F("pipeline"), order_by=F("id").desc())
+    runs = Run.objects.filter(pipeline_id__in=pipeline_ids).annotate(place=place).filter(place__lte=BARS)
+    by_pipeline: dict[uuid.UUID, list[Run]] = defaultdict(list)
+    columns = ("id", "number", "status", "pipeline_id", "created_at", "started_at", "ended_at")
+    for run in runs.only(*columns).order_by("-id"):
+        by_pipeline[run.pipeline_id].append(run)
+    return by_pipeline
+
+
+def bars(runs: list[Run]) -> list[Bar]:
+    """Return one bar per run, oldest first; the longest run is the tallest."""
+    spans = [present.span(run.started_at, run.ended_at) for run in runs]
+    longest = max((span.seconds for span in spans if span), default=0) or 1
+    result = []
+    for index, (run, span) in enumerate(zip(reversed(runs), reversed(spans), strict=True)):
+        height = max(4, round(_BAR_HEIGHT * (span.seconds / longest))) if span else 4
+        took = f", {span.text}" if span else ""
+        title = f"#{run.number}: {present.state(run.status).word.lower()}{took}"
+        url = reverse("runs:detail", args=[run.number])
+        result.append(Bar(run.status, index * _BAR_STEP, _BAR_HEIGHT - height, height, title, url))
+    return result
+
+
+def _row(pipeline: Pipeline, runs: list[Run]) -> PipelineRow:
+    latest = runs[0] if runs else None
+    return PipelineRow(
+        name=pipeline.name,
+        url=reverse("pipelines:detail", args=[pipeline.slug]),
+        run_url=reverse("pipelines:run", args=[pipeline.slug]),
+        summary=pipeline.docstring.strip().splitlines()[0][:200] if pipeline.docstring.strip() else "",
+        code=pipeline.code,
+        can_run=bool(pipeline.code_hash),
+        bars=bars(runs),
+        bars_width=max(1, len(runs)) * _BAR_STEP,
+        latest=present.state(latest.status) if latest else None,
+        latest_url=reverse("runs:detail", args=[latest.number]) if latest else "",
+        latest_at=present.moment(latest.created_at) if latest else None,
+    )

@@ -1,0 +1,159 @@
+"""The pipelines, one pipeline, and the form that runs it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import path
+from django.views.decorators.http import require_http_methods, require_safe
+
+from stepwell.accounts.models import Role
+from stepwell.core.durations import format_duration
+from stepwell.core.ids import new_id
+from stepwell.core.status import Trigger
+from stepwell.errors import NotFound
+from stepwell.execution import actions
+from stepwell.execution.parameters import ParameterErrors
+from stepwell.pipelines.models import Pipeline, Snapshot
+from stepwell.runs.models import Run
+from stepwell.web import forms, present
+from stepwell.web.access import get_pipeline_or_404, needs
+from stepwell.web.pipeline_rows import bars, latest_runs, pipeline_rows
+from stepwell.web.request import WebRequest, record_run_act, render_page
+from stepwell.web.rerun import form_key
+from stepwell.web.run_rows import listed, run_rows
+
+PAGE_ROWS = 40
+_RUNS_SHOWN = 20
+_SNAPSHOTS_SHOWN = 20
+_MOST_TAGS = 50
+_LONGEST_TAG = 100
+
+
+@require_safe
+@needs(Role.VIEWER)
+def pipeline_list(request: WebRequest) -> HttpResponse:
+    """List the pipelines by name."""
+    after = request.GET.get("after", "").replace("\0", "")[:255]
+    rows, more = pipeline_rows(limit=PAGE_ROWS, after=after)
+    context = {
+        "rows": rows,
+        "after": after,
+        "next_url": present.query(after=more),
+        "can_operate": request.user.may(Role.OPERATOR),
+    }
+    return render_page(request, "pipelines/list.html", context)
+
+
+@require_safe
+@needs(Role.VIEWER)
+def detail(request: WebRequest, slug: str) -> HttpResponse:
+    """Show a pipeline: what it is for, how it went, what it takes, which code there was."""
+    pipeline = get_pipeline_or_404(request, slug)
+    snapshots = _snapshots(pipeline)
+    newest = snapshots[0] if snapshots else None
+    schema = newest.parameters_schema if newest else {}
+    runs = list(listed(Run.objects.filter(pipeline=pipeline).order_by("-id"))[:_RUNS_SHOWN])
+    latest = latest_runs([pipeline.pk])[pipeline.pk]
+    context = {
+        "pipeline": pipeline,
+        "newest": newest,
+        "can_run": newest is not None and newest.can_run,
+        "can_operate": request.user.may(Role.OPERATOR),
+        "bars": bars(latest),
+        "bars_width": max(1, len(latest)) * 6,
+        "tally": _tally(latest),
+        "rows": run_rows(runs),
+        "fields": forms.parameter_fields(schema, forms.defaults(schema)),
+        "snapshots": [(one, present.moment(one.created_at)) for one in snapshots],
+        "source_code": newest.compiled.source_code if newest else "",
+    }
+    return render_page(request, "pipelines/detail.html", context, fragments={"pipeline-runs"})
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs(Role.OPERATOR)
+def run(request: WebRequest, slug: str) -> HttpResponse:
+    """Show the form that starts a run; on POST start it when every field fits."""
+    pipeline = get_pipeline_or_404(request, slug)
+    snapshot = pipeline.newest_snapshot
+    if snapshot is None:
+        raise NotFound(f"{pipeline.name} has no registered code.", hint="Register its file: stepwell register FILE.")
+    if request.method != "POST":
+        return _form(request, pipeline, snapshot, errors={})
+    tags, errors = _read_tags(request.POST.get("tags", ""))
+    name = request.POST.get("name", "").replace("\0", "").strip()[:255]
+    try:
+        parameters = forms.read_parameters(snapshot.parameters_schema, request.POST)
+    except ParameterErrors as exc:
+        return _form(request, pipeline, snapshot, errors={**exc.fields, **errors})
+    if errors:
+        return _form(request, pipeline, snapshot, errors=errors)
+    with transaction.atomic():
+        made = actions.start_run(
+            pipeline=pipeline,
+            snapshot=snapshot,
+            parameters=parameters,
+            trigger=Trigger.BROWSER,
+            actor=request.user,
+            name=name or None,
+            tags=tags,
+            idempotency_key=form_key(request),
+        )
+        record_run_act(request, "run.started", made, parameters=made.parameters)
+    messages.success(request, f"Run #{made.number} was started.")
+    return redirect("runs:detail", made.number)
+
+
+def _form(request: WebRequest, pipeline: Pipeline, snapshot: Snapshot, *, errors: dict[str, str]) -> HttpResponse:
+    posted = request.POST if request.method == "POST" else None
+    schema = snapshot.parameters_schema
+    context: dict[str, Any] = {
+        "pipeline": pipeline,
+        "snapshot": snapshot,
+        "form_key": (posted or {}).get("form_key") or str(new_id()),
+        "fields": forms.parameter_fields(schema, forms.defaults(schema), posted=posted, errors=errors),
+        "name": (posted or {}).get("name", ""),
+        "tags": (posted or {}).get("tags", ""),
+        "tags_error": errors.get(":tags", ""),
+        "n_errors": len(errors),
+    }
+    return render_page(request, "pipelines/run.html", context, status=422 if errors else 200)
+
+
+def _read_tags(text: str) -> tuple[list[str], dict[str, str]]:
+    tags = [tag.strip() for tag in text.replace("\0", "").split(",") if tag.strip()]
+    if len(tags) > _MOST_TAGS or any(len(tag) > _LONGEST_TAG for tag in tags):
+        return [], {":tags": f"At most {_MOST_TAGS} tags of at most {_LONGEST_TAG} characters."}
+    return tags, {}
+
+
+def _snapshots(pipeline: Pipeline) -> list[Snapshot]:
+    """Return the newest code versions; only the first holds its spec."""
+    query = Snapshot.objects.filter(pipeline=pipeline).order_by("-number").defer("environment")
+    newest = query.first()
+    if newest is None:
+        return []
+    older = query.filter(number__lt=newest.number).defer("environment", "spec", "parameters_schema")
+    return [newest, *older[: _SNAPSHOTS_SHOWN - 1]]
+
+
+def _tally(runs: list[Run]) -> str:
+    """Return how the latest runs went, in words."""
+    if not runs:
+        return ""
+    done = [run for run in runs if run.status == "completed"]
+    spans = sorted(span.seconds for run in done if (span := present.span(run.started_at, run.ended_at)))
+    usual = f", usually {format_duration(spans[len(spans) // 2])}" if spans else ""
+    return f"{len(done)} of the latest {present.count(len(runs), 'run')} completed{usual}"
+
+
+urlpatterns = [
+    path("pipelines/", pipeline_list, name="list"),
+    path("pipelines/<str:slug>/", detail, name="detail"),
+    path("pipelines/<str:slug>/run/", run, name="run"),
+]

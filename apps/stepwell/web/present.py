@@ -1,0 +1,121 @@
+"""Values as pages print them: states, times, durations, sizes."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.utils import timezone
+
+from stepwell.core.durations import format_duration
+
+#: statuses whose word is not simply the status with a capital letter
+_WORDS = {"timed_out": "Timed out", "cached": "From cache", "retrying": "Waits to retry"}
+#: statuses drawn with another status's symbol
+_ICONS = {"interrupted": "lost", "reused": "cached", "warning": "lost"}
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A status as shape, word and colour."""
+
+    status: str
+    word: str
+    icon: str
+
+
+def state(status: str) -> State:
+    """Return how ``status`` looks."""
+    word = _WORDS.get(status, status.replace("_", " ").capitalize())
+    return State(status, word, _ICONS.get(status, status))
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time: machine form, full form in the active zone, and relative to now."""
+
+    iso: str
+    exact: str
+    relative: str
+
+
+def moment(at: datetime | None, *, now: datetime | None = None) -> Moment | None:
+    """Return ``at`` as pages print it; None stays None."""
+    if at is None:
+        return None
+    now = now or timezone.now()
+    local = timezone.localtime(at)
+    return Moment(
+        at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}",
+        relative((now - at).total_seconds()),
+    )
+
+
+def relative(seconds: float) -> str:
+    """Return an age as words: ``just now``, ``12 s ago``, ``3 m ago``, ``in 2 h``."""
+    size = abs(seconds)
+    if size < 2:
+        return "just now"
+    if size < 60:
+        text = f"{size:.0f} s"
+    elif size < 3600:
+        text = f"{size // 60:.0f} m"
+    elif size < 2 * 86400:
+        text = f"{size // 3600:.0f} h"
+    else:
+        text = f"{size // 86400:.0f} d"
+    return f"in {text}" if seconds < 0 else f"{text} ago"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A duration; ``since`` is set while it still grows."""
+
+    text: str
+    seconds: float
+    since: str = ""
+
+
+def span(start: datetime | None, end: datetime | None, *, now: datetime | None = None) -> Span | None:
+    """Return the time from ``start`` to ``end``, or to now; None before the start."""
+    if start is None:
+        return None
+    if end is not None:
+        seconds = (end - start).total_seconds()
+        return Span(format_duration(seconds), seconds)
+    seconds = ((now or timezone.now()) - start).total_seconds()
+    since = start.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return Span(format_duration(seconds), seconds, since)
+
+
+def size(n_bytes: int) -> str:
+    """Return a byte count with a unit: ``812 B``, ``4.1 KiB``, ``2.0 GiB``."""
+    if n_bytes < 1024:
+        return f"{n_bytes} B"
+    amount = float(n_bytes)
+    for unit in ("KiB", "MiB", "GiB"):
+        amount /= 1024
+        if amount < 1024:
+            return f"{amount:.1f} {unit}"
+    return f"{amount / 1024:.1f} TiB"
+
+
+def count(n: int, noun: str, plural: str = "") -> str:
+    """Return ``1 step``, ``2 steps``."""
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}"
+
+
+def value(anything: Any, *, limit: int = 2000) -> str:
+    """Return plain JSON as text people read: text as it is, the rest as JSON, cut at ``limit`` characters."""
+    text = anything if isinstance(anything, str) else json.dumps(anything, ensure_ascii=False, default=str)
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text):,} characters)"
+
+
+def query(**values: Any) -> str:
+    """Return ``?name=value`` for the values that are set; "" when none is."""
+    given = {name: value for name, value in values.items() if value not in (None, "")}
+    return f"?{urlencode(given)}" if given else ""

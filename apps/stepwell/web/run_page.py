@@ -1,0 +1,195 @@
+"""The head of a run's pages: what it is, how it stands, what a person may do with it, what broke."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.db.models import F
+from django.urls import reverse
+
+from stepwell.accounts.models import Role, User
+from stepwell.core.status import FAILED_ATTEMPT, AttemptStatus, RerunScope, RunStatus, StepKind, StepStatus
+from stepwell.runs.models import Attempt, Run, StepRun
+from stepwell.web import present
+from stepwell.web.run_rows import Segment, segments, step_counts
+
+#: shown before the title of the browser's tab
+_MARKS = {
+    "queued": "○",
+    "running": "◐",
+    "paused": "⏸",
+    "cancelling": "◐",
+    "completed": "✓",
+    "failed": "✗",
+    "cancelled": "⊘",
+}
+_SCOPES = {"failed": "from what failed", "whole": "everything"}
+_MESSAGE_LIMIT = 400
+#: of a step, without reading the rest of its plan
+MAX_RETRIES = F("plan__options__retry__max_retries")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One thing a rerun changed against its parent."""
+
+    what: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actions:
+    """What this person may do with the run now; an empty address means: not."""
+
+    cancel_url: str = ""
+    rerun_url: str = ""
+    rerun_failed_url: str = ""
+    #: why nobody can rerun it from here
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHead:
+    run: Run
+    title: str
+    url: str
+    state: present.State
+    created: present.Moment | None
+    started: present.Moment | None
+    took: present.Span | None
+    code: str
+    tags: list[str]
+    warnings: list[str]
+    parent_url: str
+    scope: str
+    changes: list[Change]
+    segments: list[Segment]
+    summary: str
+    actions: Actions
+    #: the newest event this page knows of
+    seq: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """The first step that failed, and what it said."""
+
+    step: str
+    step_url: str
+    attempts: str
+    error: str
+    where: str
+    reason: str
+    log_url: str
+    more: str = field(default="")
+
+
+def run_head(run: Run, user: User) -> RunHead:
+    """Return the head of ``run``; one query for its steps."""
+    counts = step_counts([run.id])[run.id]
+    parts = segments(counts)
+    n_steps = sum(counts.values())
+    return RunHead(
+        run=run,
+        title=f"{_MARKS.get(run.status, '')} {run.pipeline.name} #{run.number}".strip(),
+        url=reverse("runs:detail", args=[run.number]),
+        state=present.state(run.status),
+        created=present.moment(run.created_at),
+        started=present.moment(run.started_at),
+        took=present.span(run.started_at, run.ended_at),
+        code=_code(run),
+        tags=[str(tag) for tag in run.tags],
+        warnings=[str(warning) for warning in run.warnings],
+        parent_url=reverse("runs:detail", args=[run.parent.number]) if run.parent else "",
+        scope=_SCOPES.get(run.rerun_scope, ""),
+        changes=[change(item) for item in run.changes],
+        segments=parts,
+        summary=f"{present.count(n_steps, 'step')}: {', '.join(part.phrase for part in parts)}" if parts else "",
+        actions=_actions(run, user, counts),
+        seq=run.next_seq - 1,
+    )
+
+
+def change(item: dict[str, Any]) -> Change:
+    """Return one entry of ``Run.changes`` or of a preview as text."""
+    return Change(str(item.get("what", "")), _option(item.get("old")), _option(item.get("new")))
+
+
+def failure(run: Run) -> Failure | None:
+    """Return what to say of the run's first failed step; None when no step failed."""
+    step = (
+        StepRun.objects.filter(run=run, status=StepStatus.FAILED)
+        .only("id", "invocation_id", "kind", "status_reason", "run_id")
+        .annotate(max_retries=MAX_RETRIES)
+        .order_by("ended_at", "ordinal")
+        .first()
+    )
+    if step is None:
+        return None
+    attempt = Attempt.objects.filter(step_run=step).defer("error_traceback", "progress").order_by("-number").first()
+    return Failure(
+        step="reading the pipeline" if step.kind == StepKind.PLAN else step.invocation_id,
+        step_url=step_url(run, step.invocation_id),
+        attempts=attempts_text(attempt, step.max_retries),
+        error=_error(attempt),
+        where=attempt.error_where if attempt else "",
+        reason=step.status_reason if not (attempt and attempt.error_type) else "",
+        log_url=log_url(run, step.invocation_id, attempt.number) if attempt and attempt.log_lines else "",
+    )
+
+
+def attempts_text(attempt: Attempt | None, max_retries: int | None) -> str:
+    """Return ``attempt 2 of 4``; the crash budget may lead beyond what the retries allow."""
+    if attempt is None:
+        return ""
+    return f"attempt {attempt.number} of {max(attempt.number, 1 + (max_retries or 0))}"
+
+
+def step_url(run: Run, invocation_id: str, attempt: int | None = None) -> str:
+    """Return the address of the run page with this step's panel open."""
+    query = present.query(step=invocation_id, attempt=attempt)
+    return f"{reverse('runs:detail', args=[run.number])}{query}"
+
+
+def log_url(run: Run, invocation_id: str, attempt: int) -> str:
+    """Return the address of the log of one attempt."""
+    return reverse("runs:log", args=[run.number, invocation_id, attempt])
+
+
+def _code(run: Run) -> str:
+    commit = run.snapshot.git_commit[:7]
+    return f"{run.snapshot.number} ({commit})" if commit else str(run.snapshot.number)
+
+
+def _actions(run: Run, user: User, counts: dict[str, int]) -> Actions:
+    if not user.may(Role.OPERATOR):
+        return Actions()
+    can_cancel = run.status in {RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.PAUSED}
+    cancel_url = reverse("runs:cancellation", args=[run.number]) if can_cancel else ""
+    if not run.snapshot.can_run:
+        return Actions(cancel_url=cancel_url, why_not="Its code was not kept: run its script again.")
+    rerun_url = reverse("runs:rerun", args=[run.number])
+    done = {StepStatus.COMPLETED, StepStatus.CACHED}
+    partly = run.is_finished and run.status != RunStatus.COMPLETED and counts.keys() & done
+    failed_url = f"{rerun_url}?scope={RerunScope.FROM_FAILED}" if partly else ""
+    return Actions(cancel_url=cancel_url, rerun_url=rerun_url, rerun_failed_url=failed_url)
+
+
+def _error(attempt: Attempt | None) -> str:
+    if attempt is None:
+        return ""
+    if attempt.error_type:
+        text = f"{attempt.error_type}: {attempt.error_message}".strip().removesuffix(":")
+        first = text.splitlines()[0] if text else ""
+        return first if len(first) <= _MESSAGE_LIMIT else f"{first[:_MESSAGE_LIMIT]}…"
+    if attempt.status in FAILED_ATTEMPT or attempt.status == AttemptStatus.CRASHED:
+        return attempt.status_reason or present.state(attempt.status).word
+    return ""
+
+
+def _option(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "none" if value is None else present.value(value, limit=200)

@@ -1,0 +1,160 @@
+"""The list of runs, and the pages of one run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.urls import path, reverse
+from django.views.decorators.http import require_POST, require_safe
+
+from stepwell.accounts.models import Role
+from stepwell.core.status import RunStatus, Trigger
+from stepwell.execution import actions
+from stepwell.pipelines.models import Pipeline
+from stepwell.runs.models import Run
+from stepwell.web import forms, option_forms, present, run_filters, run_page
+from stepwell.web.access import get_run_or_404, needs
+from stepwell.web.request import WebRequest, record_run_act, render_page
+from stepwell.web.rerun import rerun
+from stepwell.web.run_logs import log, raw
+from stepwell.web.run_rows import listed, run_rows
+from stepwell.web.step_panel import step_panel
+from stepwell.web.step_table import step_table
+from stepwell.web.story import story
+
+PAGE_ROWS = 50
+#: pipelines the filter offers by name; the address takes any
+_MOST_CHOICES = 500
+
+
+@require_safe
+@needs(Role.VIEWER)
+def run_list(request: WebRequest) -> HttpResponse:
+    """List runs, newest first, filtered by the address."""
+    if "jump" in request.GET and (run := actions.find_run(request.GET.get("text", ""))):
+        return redirect("runs:detail", run.number)
+    filters = run_filters.read(request.GET)
+    found = list(listed(filters.apply(Run.objects.all()))[: PAGE_ROWS + 1])
+    next_page, first_page = request.GET.copy(), request.GET.copy()
+    first_page.pop("before", None)
+    if len(found) > PAGE_ROWS:
+        next_page["before"] = str(found[PAGE_ROWS - 1].id)
+    context = {
+        "rows": run_rows(found[:PAGE_ROWS]),
+        "filters": filters,
+        "chips": run_filters.chips(filters, request.GET),
+        "status_choices": [(str(status), present.state(status).word) for status in RunStatus],
+        "pipeline_choices": list(Pipeline.objects.values_list("slug", "name")[:_MOST_CHOICES]),
+        "trigger_choices": [str(trigger) for trigger in Trigger],
+        "since_choices": run_filters.SINCE_CHOICES,
+        "is_first_page": filters.before is None,
+        "first_url": f"?{first_page.urlencode()}",
+        "next_url": f"?{next_page.urlencode()}" if len(found) > PAGE_ROWS else "",
+        "can_operate": request.user.may(Role.OPERATOR),
+    }
+    return render_page(request, "runs/list.html", context, fragments={"runs-rows"})
+
+
+@require_safe
+@needs(Role.VIEWER)
+def detail(request: WebRequest, ref: str) -> HttpResponse:
+    """Show a run; to htmx, what of it changed since."""
+    run = get_run_or_404(request, ref)
+    context = {"head": run_page.run_head(run, request.user), "failure": run_page.failure(run), "tab": "overview"}
+    is_live = bool(request.htmx) and request.htmx.target == "run-live"
+    if is_live and "part" in request.GET:
+        return render_page(request, "runs/live.html", {**context, "live_query": "?part=head"})
+    template = "runs/live.html" if is_live else "runs/detail.html"
+    return render_page(request, template, {**context, **_overview(request, run)})
+
+
+def _overview(request: WebRequest, run: Run) -> dict[str, Any]:
+    number = request.GET.get("attempt", "")
+    attempt = int(number[:9]) if number.isascii() and number.isdigit() else None
+    table = step_table(run, request.GET.get("step", ""))
+    panel = step_panel(run, table.selected, attempt) if table.selected else None
+    shown_attempt = panel.attempt.number if panel and panel.attempt else None
+    return {
+        "table": table,
+        "panel": panel,
+        "live_query": present.query(
+            step=table.selected, attempt=attempt, shown=shown_attempt, mark=panel.mark if panel else None
+        ),
+        "is_new_log": str(shown_attempt or "") != request.GET.get("shown", ""),
+        "had_panel": bool(request.GET.get("mark")),
+        "is_new_panel": panel is not None and panel.mark != request.GET.get("mark"),
+    }
+
+
+@require_safe
+@needs(Role.VIEWER)
+def parameters(request: WebRequest, ref: str) -> HttpResponse:
+    """Show what a run was started with."""
+    run = get_run_or_404(request, ref)
+    fields = forms.parameter_fields(run.snapshot.parameters_schema, run.parameters)
+    types = {field.label: field.type_word for field in fields}
+    context = {
+        "head": run_page.run_head(run, request.user),
+        "failure": run_page.failure(run),
+        "tab": "parameters",
+        "parameters": [(name, types.get(name, ""), present.value(value)) for name, value in run.parameters.items()],
+        "overrides": option_forms.overrides_text(run.parsed_overrides),
+        "execution_mode": run.execution_mode.replace("_", " "),
+    }
+    return render_page(request, "runs/parameters.html", context)
+
+
+@require_safe
+@needs(Role.VIEWER)
+def events(request: WebRequest, ref: str) -> HttpResponse:
+    """Tell everything that happened in a run, in order."""
+    run = get_run_or_404(request, ref)
+    text = request.GET.get("after", "")
+    after = int(text[:15]) if text.isascii() and text.isdigit() else 0
+    lines, more = story(run, after=after)
+    url = reverse("runs:events", args=[run.number])
+    context = {
+        "head": run_page.run_head(run, request.user),
+        "failure": run_page.failure(run),
+        "tab": "events",
+        "lines": lines,
+        "events_url": f"{url}?after={after}" if after else url,
+        "first_url": url if after else "",
+        "next_url": f"{url}?after={more}" if more else "",
+    }
+    return render_page(request, "runs/events.html", context, fragments={"run-events"})
+
+
+@require_POST
+@needs(Role.OPERATOR)
+def cancellation(request: WebRequest, ref: str) -> HttpResponse:
+    """Ask a run to stop."""
+    run = get_run_or_404(request, ref)
+    before = run.status
+    try:
+        with transaction.atomic():
+            actions.cancel_run(run=run, by=request.user.get_username())
+            record_run_act(request, "run.cancelled", run, was=before)
+    except actions.RunFinished as exc:
+        messages.error(request, f"{exc.message} {exc.hint}".strip())
+    else:
+        messages.success(
+            request, "Cancelling: steps that wait will not start; running ones get a moment to stop, then are ended."
+        )
+    return redirect("runs:detail", run.number)
+
+
+urlpatterns = [
+    path("runs/", run_list, name="list"),
+    path("runs/<str:ref>/", detail, name="detail"),
+    path("runs/<str:ref>/rerun/", rerun, name="rerun"),
+    path("runs/<str:ref>/cancellation/", cancellation, name="cancellation"),
+    path("runs/<str:ref>/parameters/", parameters, name="parameters"),
+    path("runs/<str:ref>/events/", events, name="events"),
+    path("runs/<str:ref>/logs/<path:invocation_id>/<int:number>/", log, name="log"),
+    path("runs/<str:ref>/logs/<path:invocation_id>/<int:number>/raw", raw, name="log_raw"),
+]

@@ -1,0 +1,90 @@
+"""The tags templates use: icons, style sheets, states and times, each printed the same way everywhere."""
+
+from __future__ import annotations
+
+from django import template
+from django.templatetags.static import static
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from stepwell.web import assets
+from stepwell.web.present import Moment, Span, State
+
+register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str, size: int = 14) -> SafeString:
+    """Print one symbol of the sprite; decoration only, so hidden from assistive technology."""
+    return format_html(
+        '<svg class="icon" width="{0}" height="{0}" aria-hidden="true"><use href="{1}#{2}"/></svg>',
+        size,
+        static("icons/sprite.svg"),
+        name,
+    )
+
+
+@register.simple_tag
+def stylesheets() -> SafeString:
+    """Print a link for every style sheet."""
+    links = ((static(path),) for path in assets.stylesheet_paths())
+    return format_html_join("\n", '<link rel="stylesheet" href="{}">', links)
+
+
+@register.simple_tag
+def favicon(status: str = "") -> SafeString:
+    """Print the tab icon, which shows a run's state on its page."""
+    return format_html(
+        '<link id="favicon" rel="icon" type="image/svg+xml" href="{}">', static(assets.favicon_path(status))
+    )
+
+
+@register.simple_tag
+def state(value: State, pill: bool = False) -> SafeString:
+    """Print a state as shape, word and colour."""
+    return format_html(
+        '<span class="state{}" data-status="{}">{}{}</span>',
+        " state--pill" if pill else "",
+        value.status,
+        icon(value.icon),
+        value.word,
+    )
+
+
+@register.simple_tag
+def when(moment: Moment | None) -> SafeString:
+    """Print a time relative to now, its exact form on hover; it ticks where scripts run."""
+    if moment is None:
+        return format_html("–")
+    return format_html(
+        '<time-ago datetime="{0}"><time datetime="{0}" title="{1}">{2}</time></time-ago>',
+        moment.iso,
+        moment.exact,
+        moment.relative,
+    )
+
+
+@register.simple_tag
+def exact(moment: Moment | None) -> SafeString:
+    """Print a time in full, in the person's zone."""
+    if moment is None:
+        return format_html("–")
+    return format_html('<time datetime="{}" title="{}">{}</time>', moment.iso, moment.relative, moment.exact)
+
+
+@register.simple_tag
+def took(span: Span | None) -> SafeString:
+    """Print a duration, ticking while it still grows."""
+    if span is None:
+        return format_html("–")
+    if span.since:
+        return format_html('<duration-tick start="{}">{}</duration-tick>', span.since, span.text)
+    return format_html("{}", span.text)
+
+
+@register.simple_tag
+def beat(moment: Moment | None) -> SafeString:
+    """Print how old the newest heartbeat is."""
+    if moment is None:
+        return format_html("no beat yet")
+    return format_html('beat <beat-age at="{0}" title="{1}">{2}</beat-age>', moment.iso, moment.exact, moment.relative)

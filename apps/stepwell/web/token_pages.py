@@ -1,0 +1,93 @@
+"""API tokens: everybody their own, admins also see and revoke those of others."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import path
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from stepwell.accounts import actions, queries
+from stepwell.accounts.models import ROLE_ORDER, Role, User
+from stepwell.errors import NotFound, UsageError
+from stepwell.web.access import needs
+from stepwell.web.caller import address
+from stepwell.web.fields import PageForm
+
+_LIVES = [("7", "7 days"), ("30", "30 days"), ("90", "90 days"), ("365", "1 year"), ("", "never")]
+
+
+class TokenForm(PageForm):
+    name = forms.CharField(label="Name", max_length=100, help_text="What it is for, such as “nightly build”.")
+    role = forms.ChoiceField(label="Role", help_text="The most it may do.")
+    days = forms.ChoiceField(label="Expires", choices=_LIVES, initial="90", required=False)
+
+    def __init__(self, *args: object, user: User, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        allowed = ROLE_ORDER[: ROLE_ORDER.index(user.role) + 1]
+        self.fields["role"].choices = [(value, label) for value, label in Role.choices if value in allowed]
+        self.fields["role"].initial = min(user.role, Role.OPERATOR, key=ROLE_ORDER.index)
+
+
+@needs(Role.VIEWER)
+@require_safe
+def token_list(request: HttpRequest) -> HttpResponse:
+    return _page(request)
+
+
+@needs(Role.VIEWER)
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def create(request: HttpRequest) -> HttpResponse:
+    form = TokenForm(request.POST or None, user=request.user)
+    if request.method != "POST" or not form.is_valid():
+        return _page(request, form=form, status=422 if form.is_bound else 200)
+    days = form.cleaned_data["days"]
+    try:
+        token, raw = actions.make_token(
+            user=request.user,
+            name=form.cleaned_data["name"],
+            role=form.cleaned_data["role"],
+            expires_at=timezone.now() + timedelta(days=int(days)) if days else None,
+            ip=address(request),
+        )
+    except UsageError as exc:
+        form.add_refusal(exc)
+        return _page(request, form=form, status=exc.status)
+    # Answered at once, not after a redirect: that would have to keep the token somewhere.
+    return _page(request, raw=raw, made=token.name)
+
+
+@needs(Role.VIEWER)
+@require_POST
+def revoke(request: HttpRequest, token: UUID) -> HttpResponse:
+    row = queries.list_tokens(viewer=request.user).filter(pk=token).first()
+    if row is None:
+        raise NotFound("There is no such token.")
+    actions.revoke_token(token=row, by=request.user, ip=address(request))
+    messages.success(request, f"The token “{row.name}” is revoked.")
+    return redirect("tokens:list")
+
+
+def _page(request: HttpRequest, *, form: TokenForm | None = None, status: int = 200, **shown: str) -> HttpResponse:
+    context = {
+        "tokens": list(queries.list_tokens(viewer=request.user)),
+        "form": form or TokenForm(user=request.user),
+        "with_owner": request.user.may(Role.ADMIN),
+        **shown,
+    }
+    return render(request, "accounts/tokens.html", context, status=status)
+
+
+urlpatterns = [
+    path("tokens/", token_list, name="list"),
+    path("tokens/new/", create, name="create"),
+    path("tokens/<uuid:token>/revocation/", revoke, name="revoke"),
+]

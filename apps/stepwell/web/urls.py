@@ -1,0 +1,33 @@
+"""Every page's address."""
+
+from __future__ import annotations
+
+from django.urls import include, path
+
+from stepwell.web import (
+    artifacts,
+    audit,
+    home,
+    me,
+    people,
+    pipelines,
+    runs,
+    secret_pages,
+    settings_pages,
+    sign_in,
+    token_pages,
+)
+
+urlpatterns = [
+    *home.urlpatterns,
+    *sign_in.urlpatterns,
+    *me.urlpatterns,
+    *audit.urlpatterns,
+    *settings_pages.urlpatterns,
+    path("", include((runs.urlpatterns, "runs"))),
+    path("", include((pipelines.urlpatterns, "pipelines"))),
+    path("", include((artifacts.urlpatterns, "artifacts"))),
+    path("", include((secret_pages.urlpatterns, "secrets"))),
+    path("", include((token_pages.urlpatterns, "tokens"))),
+    path("", include((people.urlpatterns, "people"))),
+]

@@ -1,0 +1,10 @@
+// What every page loads: the elements that live. Each upgrades markup that already says everything without scripts.
+import "./elements/time-ago.js";
+import "./elements/duration-tick.js";
+import "./elements/beat-age.js";
+import "./elements/live-run.js";
+import "./elements/live-runs.js";
+import "./elements/log-tail.js";
+import { showConnection } from "./lib/connection.js";
+
+showConnection();

@@ -1,0 +1,3 @@
+from tests.plugins.server import browser, server
+
+__all__ = ["browser", "server"]

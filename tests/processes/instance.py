@@ -1,0 +1,114 @@
+"""A whole instance as a user starts it: ``stepwell up`` with web and runner, reached over HTTP only."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from tests.commands import Instance, told
+
+START_SECONDS = 60
+#: a pace at which leases lapse within seconds
+QUICK = {
+    "STEPWELL_HEARTBEAT_SECONDS": "0.3",
+    "STEPWELL_LEASE_SECONDS": "3",
+    "STEPWELL_SWEEP_SECONDS": "0.5",
+    "STEPWELL_GRACE_SECONDS": "2",
+}
+TERMINAL = {"completed", "failed", "cancelled"}
+
+
+class RunningInstance:
+    """``url`` has no slash at its end; ``link`` signs the first admin in, once; ``api`` is a client with a token."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self.commands = Instance(folder=folder)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "stepwell", "up", "--port", "0", *arguments],
+            cwd=folder,
+            env={**self.commands.environment, **QUICK},
+            stdout=subprocess.PIPE,
+            stderr=(folder / "up.log").open("w"),
+            text=True,
+        )
+        self.link = self._read_link()
+        self.url = re.match(r"https?://[^/]+", self.link)[0]
+        made = self.commands.stepwell("tokens", "create", "tests", "--role", "admin")
+        assert made.returncode == 0, told(made)
+        token = re.search(r"sw_\S+", made.stdout)[0]
+        self.api = httpx.Client(
+            base_url=f"{self.url}/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=30, trust_env=False
+        )
+
+    def _read_link(self) -> str:
+        line = self.process.stdout.readline()
+        found = re.search(r"https?://\S+", line)
+        assert found, f"up printed {line!r}"
+        return found[0]
+
+    def register(self, file: Path) -> None:
+        done = self.commands.stepwell("register", file)
+        assert done.returncode == 0, told(done)
+
+    def start(self, pipeline: str, **body: Any) -> dict[str, Any]:
+        answer = self.api.post(f"/pipelines/{pipeline}/runs", json={"parameters": {}, **body})
+        assert answer.status_code in {200, 201}, answer.text
+        return answer.json()
+
+    def run(self, ref: Any) -> dict[str, Any]:
+        answer = self.api.get(f"/runs/{ref}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def steps(self, ref: Any) -> dict[str, dict[str, Any]]:
+        answer = self.api.get(f"/runs/{ref}/steps")
+        assert answer.status_code == 200, answer.text
+        body = answer.json()
+        steps = body["items"] if isinstance(body, dict) else body
+        return {step["invocation_id"]: step for step in steps if step["invocation_id"] != ":plan"}
+
+    def wait_for(self, ref: Any, *statuses: str, seconds: float = 40) -> dict[str, Any]:
+        """Return the run once it is in one of ``statuses`` (default: ended)."""
+        deadline = time.monotonic() + seconds
+        while True:
+            run = self.run(ref)
+            if run["status"] in (statuses or TERMINAL):
+                return run
+            assert time.monotonic() < deadline, f"run {ref} is still {run['status']}: {self.steps(ref)}"
+            time.sleep(0.05)
+
+    def wait_for_step(self, ref: Any, name: str, *statuses: str, seconds: float = 20) -> None:
+        deadline = time.monotonic() + seconds
+        while self.steps(ref).get(name, {}).get("status") not in statuses:
+            assert time.monotonic() < deadline, self.steps(ref)
+            time.sleep(0.05)
+
+    def log(self, ref: Any, name: str, attempt: int = 1) -> str:
+        answer = self.api.get(f"/runs/{ref}/steps/{name}/attempts/{attempt}/log", headers={"Accept": "text/plain"})
+        assert answer.status_code == 200, answer.text
+        return answer.text
+
+    def process_of(self, command: str) -> psutil.Process:
+        """Return the child of ``up`` that runs ``stepwell <command>``."""
+        children = psutil.Process(self.process.pid).children()
+        return next(child for child in children if command in child.cmdline())
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                self.process.wait(15)
+            except subprocess.TimeoutExpired:
+                os.kill(self.process.pid, signal.SIGKILL)
+                self.process.wait(5)
+        self.process.stdout.close()
+        self.api.close()

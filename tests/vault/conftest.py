@@ -1,0 +1,3 @@
+from tests.plugins.cast import alice, bob, charlie
+
+__all__ = ["alice", "bob", "charlie"]
