@@ -36,15 +36,14 @@ class Instance:
 
     def python(self, *words: str | Path, given: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run Python with ``words`` in the work folder; ``given`` is its standard input."""
-        return subprocess.run(
-            [sys.executable, *map(str, words)],
-            cwd=self.folder,
-            env=self.environment,
-            input=given,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            check=False,
+        return finish(self.start_python(*words), given=given)
+
+    def start_python(self, *words: str | Path) -> subprocess.Popen[str]:
+        """Start what ``python`` runs, and do not wait for it."""
+        pipe = subprocess.PIPE
+        command = [sys.executable, *map(str, words)]
+        return subprocess.Popen(
+            command, cwd=self.folder, env=self.environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True
         )
 
     def stepwell(self, *words: str | Path, given: str | None = None) -> subprocess.CompletedProcess[str]:
@@ -56,6 +55,17 @@ class Instance:
         assert done.returncode == 0, told(done)
         runs: list[dict[str, Any]] = json.loads(done.stdout)
         return runs
+
+
+def finish(process: subprocess.Popen[str], *, given: str | None = None) -> subprocess.CompletedProcess[str]:
+    """Wait for a started command; one that does not end is killed and fails the test."""
+    try:
+        output, errors = process.communicate(given, timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        output, errors = process.communicate()
+        raise AssertionError(f"not finished after {PATIENCE} s\n{output}\n{errors}") from None
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
 def told(done: subprocess.CompletedProcess[str]) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.utils import timezone
 from django.utils.text import slugify
 
@@ -17,6 +18,7 @@ from stepwell.artifacts.models import Artifact, ArtifactVersion, StepArtifact
 from stepwell.core.plan import Binding, PipelineSpec, PlannedOutput, PlannedStep, Source, StepOptions
 from stepwell.core.status import TERMINAL_ATTEMPT, TERMINAL_RUN, TERMINAL_STEP, StepKind
 from stepwell.engine.logfile import LogWriter
+from stepwell.execution import actions
 from stepwell.pipelines.models import Pipeline, Snapshot
 from stepwell.runs import events
 from stepwell.runs.logs import log_path
@@ -100,10 +102,7 @@ def make_run(
     The run and its steps look as if they took ``seconds`` in all, from ``started`` (that long ago by default) on.
     """
     pipeline = pipeline or make_pipeline()
-    number = (
-        fields.pop("number", None)
-        or (Run.objects.order_by("-number").values_list("number", flat=True).first() or 0) + 1
-    )
+    number = fields.pop("number", None) or _next_number()
     started = started or timezone.now() - timedelta(seconds=seconds)
     is_over = status in TERMINAL_RUN
     run = Run.objects.create(
@@ -258,6 +257,11 @@ def make_event(run: Run, kind: str = "note", **payload: Any) -> RunEvent:
     """Write the next event of a run."""
     seq = events.record(run.id, kind, payload)
     return RunEvent.objects.get(run=run, seq=seq)
+
+
+def _next_number() -> int:
+    with transaction.atomic():
+        return actions.next_run_number()
 
 
 def _statuses(steps: int | Iterable[str] | Mapping[str, str], run_status: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from stepwell.core.cachekey import compute_key, explain, hash_part
+from stepwell.core.cachekey import compute_key, counted_inputs, explain, hash_part
 
 
 def test_key_depends_on_every_part_and_input() -> None:
@@ -43,3 +43,12 @@ def test_many_changes_are_counted() -> None:
 
 def test_no_change_is_said_too() -> None:
     assert explain({"code": "1"}, {"code": "1"}) == "no stored result has the same key"
+
+
+def test_a_policy_decides_which_inputs_count_and_how() -> None:
+    content, ids = {"a": "1", "b": "2"}, {"a": "x", "b": "y"}
+
+    assert counted_inputs({"name": "default"}, content=content, ids=ids) == content
+    assert counted_inputs({"ignored_inputs": ["a"]}, content=content) == {"b": "2"}
+    assert counted_inputs({"include_artifact_values": False}, content=content, ids=ids) == {}
+    assert counted_inputs({"include_artifact_ids": True}, content=content, ids=ids) == {"a": "1 x", "b": "2 y"}

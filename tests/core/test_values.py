@@ -69,7 +69,13 @@ def there_and_back(value: object) -> object:
 
 
 def same(left: object, right: object) -> bool:
-    return type(left) is type(right) and repr(left) == repr(right)
+    if type(left) is not type(right):
+        return False
+    if isinstance(left, (list, tuple)):
+        return len(left) == len(right) and all(map(same, left, right))  # type: ignore[arg-type]
+    if isinstance(left, dict):
+        return same(list(left.items()), list(right.items()))  # type: ignore[attr-defined]
+    return left == right if isinstance(left, frozenset) else repr(left) == repr(right)
 
 
 @settings(max_examples=60, deadline=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -203,6 +204,14 @@ def step_daemon(payload: dict[str, Any], frames: FrameSocket) -> None:
     frames.send(DONE)
 
 
+def step_gives_pipe_away(payload: dict[str, Any], frames: FrameSocket) -> None:
+    with socket.socket(socket.AF_UNIX) as friend:
+        friend.connect(payload["friend"])
+        socket.send_fds(friend, [b"x"], [1])
+    print("last words", flush=True)
+    frames.send(DONE)
+
+
 def step_hook_hangs(payload: dict[str, Any], frames: FrameSocket) -> None:
     ignore_term()
     frames.send(DONE)
@@ -219,7 +228,7 @@ def step_segfault(payload: dict[str, Any], frames: FrameSocket) -> None:
 
 
 def step_half_frame(payload: dict[str, Any], frames: FrameSocket) -> None:
-    os.write(frames.fileno(), b"\0\0\1\0{\"t\":\"result\"")
+    os.write(frames.fileno(), b'\0\0\1\0{"t":"result"')
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from stepwell.engine import supervision
 from stepwell.engine.logfile import LogReader
 from stepwell.engine.ports import Outcome
 from stepwell.engine.stephost import StepHost
@@ -142,13 +144,34 @@ def test_host_that_fails_to_import_says_so_in_the_log(tmp_path: Path) -> None:
 
 def test_daemon_of_a_finished_step_is_ended_and_does_not_block(host: StepHost, tmp_path: Path) -> None:
     attempt = Attempt(host, tmp_path, do="daemon")
+    begin = time.monotonic()
 
     outcome = attempt.run()
 
     assert outcome.status == "completed"
-    assert attempt.watcher.result_at - attempt.watcher.beats[-1] < 1 if attempt.watcher.beats else True
+    assert attempt.watcher.result_at - begin < 0.5
     assert attempt.seconds < 2.8
     until(lambda: not is_running(attempt.pid_of("daemon")), "the daemon lives on")
+
+
+def test_pipe_held_by_a_process_out_of_reach_does_not_block(
+    host: StepHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervision, "_DRAIN_SECONDS", 0.3)
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "friend"))
+        listener.listen()
+        attempt = Attempt(host, tmp_path, do="gives_pipe_away", friend=str(tmp_path / "friend"))
+
+        outcome = attempt.run()
+
+        friend, _ = listener.accept()
+        _, (pipe,), _, _ = socket.recv_fds(friend, 1, 1)
+    friend.close()
+    os.close(pipe)
+    assert outcome.status == "completed"
+    assert attempt.text == "last words\n"
+    assert 0.3 <= attempt.seconds < 1.5
 
 
 def test_time_out_ends_a_step_that_ignores_term_and_its_daemon(host: StepHost, tmp_path: Path) -> None:

@@ -3,43 +3,68 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.commands import ROOT, Instance, only, told
+from tests.commands import ROOT, Instance, finish, only, told
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+#: what each prints when it is given test_size=0.3
+CHANGED = {
+    "train_classifier": "540 to test on",
+    "flaky_download": "53 of 178 rows",
+    "nightly_report": "53 of 178 samples",
+}
 #: parameters that take the waiting out, which is there for people to watch
-QUICK = {"train_classifier": ["--param", "pause=0"], "flaky_download": ["--param", "failures=0"]}
+QUICK = {"train_classifier": ["--param", "pause=0"], "flaky_download": ["--param", "failures=0"], "nightly_report": []}
 
 
-@pytest.fixture
-def instance(tmp_path: Path) -> Instance:
-    return Instance(folder=tmp_path)
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """An example that was run to its end, in an instance of its own."""
+
+    instance: Instance
+    done: subprocess.CompletedProcess[str]
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_example_runs_as_a_script_without_a_server(path: Path, instance: Instance) -> None:
-    done = instance.python(path)
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
+    """Run all examples in all ways at once: mostly they wait."""
+    commands: dict[str, list[str | Path]] = {f"script {path.stem}": [path] for path in EXAMPLES}
+    for path in EXAMPLES:
+        words = ["-m", "stepwell", "run", path, "--param", "test_size=0.3", *QUICK[path.stem]]
+        commands[f"command {path.stem}"] = words
+    download = ROOT / "examples/flaky_download.py"
+    commands["never answered"] = ["-m", "stepwell", "run", download, "--param", "failures=9"]
+    instances = {name: Instance(folder=tmp_path_factory.mktemp("instance")) for name in commands}
+    started = {name: instances[name].start_python(*words) for name, words in commands.items()}
+    return {name: Ran(instance=instances[name], done=finish(process)) for name, process in started.items()}
 
-    assert done.returncode == 0, told(done)
-    run = only(instance.runs())
-    assert (run["pipeline"], run["status"]) == (path.stem, "completed")
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_example_runs_as_a_script_without_a_server(name: str, ran: dict[str, Ran]) -> None:
+    example = ran[f"script {name}"]
+
+    assert example.done.returncode == 0, told(example.done)
+    run = only(example.instance.runs())
+    assert (run["pipeline"], run["status"]) == (name, "completed")
     assert run["started_at"] < run["ended_at"]
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_example_takes_a_parameter_on_the_command_line(path: Path, instance: Instance) -> None:
-    done = instance.stepwell("run", path, "--param", "test_size=0.3", *QUICK.get(path.stem, []))
+@pytest.mark.parametrize("name", CHANGED)
+def test_example_takes_a_parameter_on_the_command_line(name: str, ran: dict[str, Ran]) -> None:
+    example = ran[f"command {name}"]
 
-    assert done.returncode == 0, told(done)
-    assert only(instance.runs())["status"] == "completed"
-    assert {
-        "train_classifier": "540 to test on",
-        "flaky_download": "53 of 178 rows",
-        "nightly_report": "53 of 178 samples",
-    }[path.stem] in done.stdout, told(done)
+    assert example.done.returncode == 0, told(example.done)
+    assert CHANGED[name] in example.done.stdout, told(example.done)
+    assert only(example.instance.runs())["status"] == "completed"
+
+
+def test_every_example_is_tested() -> None:
+    assert {path.stem for path in EXAMPLES} == set(CHANGED)
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -50,25 +75,26 @@ def test_example_is_short_and_says_what_it_shows(path: Path) -> None:
     assert f"python examples/{path.name}" in (ast.get_docstring(ast.parse(text)) or "")
 
 
-def test_download_succeeds_at_the_third_attempt_and_tells_once(instance: Instance) -> None:
-    done = instance.python(ROOT / "examples/flaky_download.py")
+def test_download_succeeds_at_the_third_attempt_and_tells_once(ran: dict[str, Ran]) -> None:
+    printed = ran["script flaky_download"].done.stdout
 
-    requests = [line for line in done.stdout.splitlines() if line.startswith("request ")]
-    assert requests == [f"request {n} for wine_data.csv" for n in (1, 2, 3)], told(done)
-    assert done.stdout.count("the file is here") == 1
-    assert "gave up" not in done.stdout
-
-
-def test_download_that_never_works_fails_the_run_and_tells_once(instance: Instance) -> None:
-    done = instance.stepwell("run", ROOT / "examples/flaky_download.py", "--param", "failures=9")
-
-    assert done.returncode == 1, told(done)
-    assert only(instance.runs())["status"] == "failed"
-    assert done.stdout.count("gave up: The mirror did not answer request 4.") == 1
-    assert "the file is here" not in done.stdout
+    requests = [line for line in printed.splitlines() if line.startswith("request ")]
+    assert requests == [f"request {n} for wine_data.csv" for n in (1, 2, 3)], printed
+    assert printed.count("the file is here") == 1
+    assert "gave up" not in printed
 
 
-def test_signed_report_is_refused_before_a_run_exists_while_there_is_no_key(instance: Instance) -> None:
+def test_download_that_never_works_fails_the_run_and_tells_once(ran: dict[str, Ran]) -> None:
+    example = ran["never answered"]
+
+    assert example.done.returncode == 1, told(example.done)
+    assert only(example.instance.runs())["status"] == "failed"
+    assert example.done.stdout.count("gave up: The mirror did not answer request 4.") == 1
+    assert "the file is here" not in example.done.stdout
+
+
+def test_signed_report_is_refused_before_a_run_exists_while_there_is_no_key(tmp_path: Path) -> None:
+    instance = Instance(folder=tmp_path)
     done = instance.stepwell("run", ROOT / "examples/nightly_report.py", "--param", "sign=true")
 
     assert done.returncode != 0
@@ -76,7 +102,8 @@ def test_signed_report_is_refused_before_a_run_exists_while_there_is_no_key(inst
     assert instance.runs() == []
 
 
-def test_report_is_signed_with_the_key_and_the_key_is_not_in_the_log(instance: Instance) -> None:
+def test_report_is_signed_with_the_key_and_the_key_is_not_in_the_log(tmp_path: Path) -> None:
+    instance = Instance(folder=tmp_path)
     key = "correct-horse-battery-staple"
     made = instance.stepwell("secrets", "create", "report-signing", "SIGNING_KEY", "--stdin", given=f"{key}\n")
     assert made.returncode == 0, told(made)

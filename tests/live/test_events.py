@@ -25,6 +25,10 @@ def seqs(messages):
     return [event["seq"] for message in messages for event in message["events"]]
 
 
+def statuses(messages):
+    return [(row["id"], row["status"]) for message in messages for row in message["rows"]]
+
+
 def test_a_socket_gets_what_follows_its_cursor_and_then_what_comes(server, session, run):
     server.hand("tests.live.seed:tell", run=run, numbers=[1, 2, 3])
     with Tab(server, session) as tab:
@@ -108,15 +112,17 @@ def test_beats_and_progress_reach_the_page(server, session):
 def test_the_list_hears_of_every_changed_run(server, session, run):
     with Tab(server, session) as tab:
         tab.ask("runs")
-        first = tab.collect("rows", lambda found: any(row["id"] == run for m in found for row in m["rows"]))
-        assert first[-1]["rows"][0]["steps"]
+        first = tab.collect("rows", lambda found: (run, "running") in statuses(found))
+        assert {"running": 1} in [row["steps"] for row in first[-1]["rows"] if row["id"] == run]
         server.hand("tests.live.seed:set_status", run=run, status="completed")
         found = tab.collect(
-            "rows", lambda found: any(row["id"] == run and row["status"] == "completed" for m in found for row in m["rows"])
+            "rows",
+            lambda found: any(row["id"] == run and row["status"] == "completed" for m in found for row in m["rows"]),
         )
         cursor = found[-1]["to"]
     server.hand("tests.live.seed:set_status", run=run, status="failed")
     with Tab(server, session) as tab:
         tab.ask("runs", after=cursor)
-        rows = [row for message in tab.collect("rows", len) for row in message["rows"]]
-    assert [row["status"] for row in rows if row["id"] == run] == ["failed"]
+        found = tab.collect("rows", len)
+    assert (run, "failed") in statuses(found)
+    assert (run, "completed") not in statuses(found)

@@ -8,9 +8,9 @@ from uuid import UUID
 
 import pytest
 
-from stepwell.live import feeds, mailbox
+from stepwell.live import boxes, feeds
+from stepwell.live.boxes import Mailbox
 from stepwell.live.feeds import RunFeed
-from stepwell.live.mailbox import Mailbox
 from stepwell.live.wire import Topic, TopicKind
 from tests.live import seed
 
@@ -41,7 +41,7 @@ def story(messages):
 
 
 def test_a_full_mailbox_gets_no_more_and_goes_on_where_it_stopped(feed, loop, monkeypatch):
-    monkeypatch.setattr(mailbox, "MAX_MESSAGES", 3)
+    monkeypatch.setattr(boxes, "MAX_MESSAGES", 3)
     slow, quick = Mailbox(loop), Mailbox(loop)
     feed.join(slow, 0)
     feed.join(quick, 0)
@@ -59,7 +59,7 @@ def test_a_full_mailbox_gets_no_more_and_goes_on_where_it_stopped(feed, loop, mo
 
 
 def test_a_mailbox_that_stays_full_too_long_is_told_to_resync(feed, loop, monkeypatch):
-    monkeypatch.setattr(mailbox, "MAX_MESSAGES", 2)
+    monkeypatch.setattr(boxes, "MAX_MESSAGES", 2)
     monkeypatch.setattr(feeds, "MAX_EVENTS_BEHIND", 5)
     slow = Mailbox(loop)
     feed.join(slow, 0)

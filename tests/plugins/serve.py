@@ -1,4 +1,4 @@
-"""The web process of the tests: uvicorn on a free port, which it prints; what sockets wait for comes in seconds, not minutes."""
+"""The web process of the tests: uvicorn on a free port, which it prints. Sockets are checked every second."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import uvicorn
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 
-from stepwell.conf.asgi import application  # noqa: E402
-from stepwell.live import consumers  # noqa: E402
+from stepwell.conf.asgi import application
+from stepwell.live import consumers
 
 
 def main() -> None:
@@ -22,7 +22,7 @@ def main() -> None:
     config = uvicorn.Config(
         application,
         lifespan="off",
-        ws="websockets",
+        ws="websockets-sansio",
         ws_max_size=64 * 1024,
         log_level="warning",
         timeout_graceful_shutdown=2,

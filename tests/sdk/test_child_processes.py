@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -98,6 +95,22 @@ run = training()
 print(run.status)
 """
 
+PART = """
+from stepwell import pipeline, step
+
+from .near import total
+
+
+@step
+def load() -> int:
+    return total([1, 2])
+
+
+@pipeline
+def flow():
+    load()
+"""
+
 HELPER = """
 def total(numbers):
     return sum(numbers)
@@ -180,11 +193,13 @@ class Project:
 def make_project(tmp_path: Path) -> Iterator[Callable[..., Project]]:
     made: list[Project] = []
 
-    def make(*, start: bool = True, entry: str = "train.py", **files: str) -> Project:
+    def make(*, entry: str = "train.py", files: dict[str, str] | None = None, **modules: str) -> Project:
         folder = tmp_path / "project"
         folder.mkdir()
-        for name, content in ({"train": TRAIN, "helper": HELPER} | files).items():
-            (folder / f"{name}.py").write_text(content)
+        modules = {"train": TRAIN, "helper": HELPER} | modules
+        for name, content in {**{f"{name}.py": text for name, text in modules.items()}, **(files or {})}.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(content)
         project = Project(folder)
         made.append(project)
         project.start(entry)
@@ -208,10 +223,11 @@ def test_a_file_is_registered_planned_and_run_step_by_step(make_project: Callabl
 
     found = project.launch("discover")
     assert sorted(spec["name"] for spec in found["specs"]) == ["needs", "training"]
-    assert len(found["skipped"]) == 1
+    assert len(found["skipped"]) == 2
     assert found["skipped"][0].startswith("bad: stepwell.errors.StepInterfaceError")
     assert project.log.startswith("imported train\nand to stderr\n")
-    assert "After a pipeline call" in project.log
+    assert found["skipped"][1].startswith("train.py was read up to train.py:")
+    assert "Traceback" not in project.log
 
     source = next(spec["source"] for spec in found["specs"] if spec["name"] == "training")
     plan = project.launch("plan", pipeline=source, parameters={"count": 4}, run_name="first")["plan"]
@@ -327,93 +343,9 @@ def count() -> dict[str, int]:
     assert load_stored(output, project.artifacts) == {"host": 1, "blas": 2}
 
 
-SCRIPT = """
-import dataclasses, json, sys
-from types import SimpleNamespace
+def test_a_file_in_a_package_is_imported_as_its_module(make_project: Callable[..., Project]) -> None:
+    files = {"parts/__init__.py": "", "parts/near.py": HELPER, "parts/flow.py": PART}
+    project = make_project(entry="parts/flow.py", files=files)
+    found = project.launch("discover")
 
-from stepwell import step, pipeline
-from stepwell.engine.logfile import LogWriter
-from stepwell.engine.masking import Masker
-from stepwell.engine.ports import LaunchSpec
-from stepwell.engine.stephost import StepHost
-from stepwell.engine.supervise import Pace, Supervision, supervise
-from stepwell.sdk.child import child_main
-from stepwell.sdk.local import load_stored
-from pathlib import Path
-import functools
-
-root = Path(sys.argv[1])
-
-
-@dataclasses.dataclass
-class Config:
-    rate: float
-
-
-class Thing:
-    def __init__(self, value):
-        self.value = value
-
-
-def work():
-    k = 5
-
-    @step
-    def make() -> tuple[Config, Thing]:
-        return Config(0.5), Thing(k)
-
-    @step
-    def use(config: Config, thing: Thing) -> float:
-        assert type(config) is Config and type(thing) is Thing
-        return config.rate * thing.value
-
-    @pipeline
-    def local():
-        use(*make())
-
-    return local
-
-
-class Watcher:
-    def started(self, *, pid): pass
-    def beat(self, **_): return "go"
-    def frame(self, frame): return None
-    def result(self, outcome): pass
-
-
-plan, invocations = work().trace()
-host = StepHost.fork(functools.partial(child_main, invocations=invocations))
-done = {}
-for planned in plan.model_dump(mode="json")["steps"]:
-    name = planned["invocation_id"]
-    inputs = {
-        key: {"kind": "stored", "id": "", **next(one for one in done[b["step"]] if one["name"] == b["name"])}
-        for key, b in planned["inputs"].items()
-    }
-    payload = {"kind": "step", "pipeline": {}, "parameters": {}, "step": planned, "inputs": inputs,
-               "artifact_root": str(root / "artifacts"), "output_folder": f"run/{name}/1", "context": {}}
-    spec = LaunchSpec(kind="step", attempt_id=name, payload=payload, environment={})
-    outcome = supervise(Supervision(host, spec, log=LogWriter(root / f"{name}.log"), masker=Masker(()),
-                                    watcher=Watcher(), pace=Pace(), timeout=20))
-    assert outcome.status == "completed", outcome
-    done[name] = outcome.result["outputs"]
-host.close()
-things = [load_stored(one, root / "artifacts") for one in done["make"]]
-assert [type(thing) for thing in things] == [Config, Thing]
-print(json.dumps(load_stored(done["use"][0], root / "artifacts")))
-"""
-
-
-def test_a_script_forks_its_own_host_and_its_classes_stay_the_same(tmp_path: Path) -> None:
-    script = tmp_path / "train.py"
-    script.write_text(SCRIPT)
-    ran = subprocess.run(
-        [sys.executable, str(script), str(tmp_path)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": APPS},
-    )
-
-    assert ran.returncode == 0, ran.stderr
-    assert json.loads(ran.stdout) == 2.5
+    assert [spec["source"]["module"] for spec in found["specs"]] == ["parts.flow"]

@@ -82,11 +82,15 @@ def read_overrides(words: Iterable[str], planned: dict[str, StepOptions]) -> Ove
     for address, text in split_pairs(words).items():
         step, path = _split_address(address, planned)
         _set_option(steps.setdefault(step, {}), path, text, now=planned[step])
+    return Overrides(steps={step: _checked(step, options) for step, options in steps.items()})
+
+
+def _checked(step: str, options: dict[str, Any]) -> StepOverride:
     try:
-        return Overrides(steps={step: StepOverride.model_validate(options) for step, options in steps.items()})
+        return StepOverride.model_validate(options)
     except ValidationError as exc:
         error = exc.errors()[0]
-        where = ".".join(str(part) for part in error["loc"])
+        where = ".".join(str(part) for part in (step, *error["loc"]))
         raise UsageError(f"{where}: {error['msg']}.", hint="See “stepwell runs rerun --help”.") from None
 
 

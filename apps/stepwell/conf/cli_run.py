@@ -40,9 +40,8 @@ def run_file(options: argparse.Namespace) -> int:
         run = getattr(exc, "run", None)
         if run is None:
             raise
-        step = getattr(run, "failed_step", "")
-        what = f"step {step} of run {run.number}" if step else f"run {run.number}"
-        warn(f"{what} failed: {one_line(f'{type(exc).__name__}: {exc}')[:_LONGEST_MESSAGE]}")
+        said = exc.message if isinstance(exc, StepwellError) else f"{type(exc).__name__}: {exc}"
+        warn(f"run {run.number} did not complete. {one_line(said)[:_LONGEST_MESSAGE]}")
         return 1
     return 0
 
@@ -123,7 +122,8 @@ def pick(module: ModuleType, name: str | None) -> Pipeline:
 
 def _reason(exc: BaseException, file: Path) -> str:
     """Return what went wrong, and the line of the user's own file it came from."""
+    if isinstance(exc, SyntaxError):
+        return f"{type(exc).__name__}: {exc.msg} (line {exc.lineno})"
     lines = [frame.lineno for frame in traceback.extract_tb(exc.__traceback__) if frame.filename == str(file)]
-    line = exc.lineno if isinstance(exc, SyntaxError) else lines[-1] if lines else None
-    where = f" (line {line})" if line else ""
+    where = f" (line {lines[-1]})" if lines else ""
     return f"{type(exc).__name__}: {one_line(str(exc))[:_LONGEST_MESSAGE]}{where}"

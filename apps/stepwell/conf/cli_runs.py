@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from stepwell.conf.cli_output import duration, iso, moment, print_json, print_table
+from stepwell.conf.cli_output import duration, iso, moment, one_line, print_json, print_table
 from stepwell.conf.cli_setup import load_database
 from stepwell.core.durations import parse_duration
 from stepwell.core.status import RerunScope, RunStatus, Trigger
@@ -59,7 +59,8 @@ def show_run(options: argparse.Namespace) -> int:
         detail = run_detail(run, full=True).model_dump(mode="json")
         print_json({**detail, "steps": [step.model_dump(mode="json") for step in steps]})
         return 0
-    print(f"Run {run.number} of {run.pipeline.name}: {run.status} {run.status_reason}".rstrip())
+    reason = f" ({one_line(run.status_reason)})" if run.status_reason else ""
+    print(f"Run {run.number} of {run.pipeline.name}: {run.status}{reason}")
     print(f"id {run.id}, made {moment(run.created_at)}, took {duration(run.started_at, run.ended_at)}")
     for name, value in run.parameters.items():
         print(f"  {name} = {value!r}")

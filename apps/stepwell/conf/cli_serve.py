@@ -18,8 +18,8 @@ LEASH_VARIABLE = "STEPWELL_LEASH_FD"
 _LEASH_GRACE = 3
 #: seconds open requests get when the server stops
 _WEB_GRACE = 3
-#: the largest message a browser may send over the socket, in bytes
-_WS_MESSAGE_BYTES = 64 * 1024
+#: the server itself cuts off larger messages of a browser; the live protocol allows less
+_WS_MESSAGE_BYTES = 16 * 1024
 
 
 def serve_web(options: argparse.Namespace) -> int:
@@ -34,7 +34,7 @@ def serve_web(options: argparse.Namespace) -> int:
     config = uvicorn.Config(
         "stepwell.conf.asgi:application",
         lifespan="off",
-        ws="websockets",
+        ws="websockets-sansio",
         ws_max_size=_WS_MESSAGE_BYTES,
         timeout_graceful_shutdown=_WEB_GRACE,
         server_header=False,

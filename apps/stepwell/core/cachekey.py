@@ -36,6 +36,21 @@ def compute_key(parts: Mapping[str, str], inputs: Mapping[str, str]) -> str:
     return hash_part({"version": _VERSION, "parts": dict(parts), "inputs": dict(inputs)})
 
 
+def counted_inputs(
+    policy: Mapping[str, Any], *, content: Mapping[str, str], ids: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Return what of a step's inputs goes into its key by a cache policy (``StepOptions.cache_policy``).
+
+    ``content`` and ``ids`` say for each input, by name, what is stored in it and which versions it is.
+    """
+    ignored = set(policy.get("ignored_inputs", ()))
+    counted = {name: value for name, value in content.items() if policy.get("include_artifact_values", True)}
+    if policy.get("include_artifact_ids", False):
+        for name, value in (ids or {}).items():
+            counted[name] = f"{counted.get(name, '')} {value}".strip()
+    return {name: value for name, value in counted.items() if name not in ignored}
+
+
 def explain(old_parts: Mapping[str, str], new_parts: Mapping[str, str]) -> str:
     """Return what differs, as the end of a sentence: ``parameter lr changed``."""
     changes = [_explain_one(name, old_parts, new_parts) for name in _in_order({*old_parts, *new_parts})]

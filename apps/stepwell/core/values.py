@@ -147,6 +147,9 @@ def _is_model(kind: type) -> bool:
 
 def _main_name() -> str:
     main = sys.modules.get("__main__")
+    if (spec := getattr(main, "__spec__", None)) is not None:
+        # python -m package.train
+        return str(spec.name)
     file = getattr(main, "__file__", None) or "__main__"
     return file.replace("\\", "/").rsplit("/", 1)[-1].rsplit(".", 1)[0]
 

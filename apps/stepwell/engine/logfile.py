@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from stepwell.engine import loglines
@@ -172,8 +173,10 @@ class LogWriter:
     def _recover(self) -> None:
         """Take over where an earlier writer stopped, wherever that was."""
         reader = LogReader(self.path)
-        self._layout = reader.layout() or self._layout
         self._stored_bytes = reader.n_bytes
+        # Under a smaller cap than before, what stands in the first file stays.
+        head_bytes = max(self._layout.head_bytes, self._stored_bytes)
+        self._layout = reader.layout() or replace(self._layout, head_bytes=head_bytes)
         if reader.layout() and self._stored_bytes > self._layout.head_bytes:
             self._segment = (self._stored_bytes - self._layout.head_bytes - 1) // self._layout.segment_bytes
         blocks = [block for block in reader.blocks() if block[0] <= self._stored_bytes]

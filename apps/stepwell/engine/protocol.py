@@ -174,7 +174,8 @@ class FrameSocket:
             return False
         self._incoming += data
         self._unpack()
-        return len(data) == _READ_BYTES
+        # A short read is not the end: the kernel stops after each message that carries descriptors.
+        return True
 
     def _unpack(self) -> None:
         start = 0

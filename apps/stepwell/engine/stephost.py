@@ -79,6 +79,8 @@ class StepHost:
                 stderr=subprocess.STDOUT,
                 env=environment,
                 cwd=work_folder or None,
+                # Not in the terminal's group: Ctrl-C is for the runner, in the middle of an import too.
+                process_group=0,
             )
         except OSError as error:
             output.close()
@@ -99,16 +101,19 @@ class StepHost:
         """
         ours, theirs = frame_pair()
         stepchild.flush_streams()
+        # Until it ignores them, no signal may run the script's handlers in the host.
+        unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, zygote.IGNORED_SIGNALS)
         try:
             pid = os.fork()
+            if pid == 0:
+                controls = [host.close_inherited for host in _open_hosts]
+                _serve_forked(child_main, theirs.detach(), [ours.close, *controls], unblocked)
         except OSError as error:
             ours.close()
-            theirs.close()
             raise Unavailable(f"The system could not start a process: {error.strerror}.") from error
-        if pid == 0:
-            controls = [host.close_inherited for host in _open_hosts]
-            _serve_forked(child_main, theirs.detach(), [ours.close, *controls])
-        theirs.close()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
+            theirs.close()
         return cls(pid, FrameSocket(ours), wait=lambda: _wait_for(pid), output=None)
 
     @property
@@ -174,11 +179,16 @@ class StepHost:
         self._control.close()
 
 
-def _serve_forked(child_main: stepchild.ChildMain, control: int, inherited: Sequence[Callable[[], None]]) -> NoReturn:
+def _serve_forked(
+    child_main: stepchild.ChildMain,
+    control: int,
+    inherited: Sequence[Callable[[], None]],
+    unblocked: set[int | signal.Signals],
+) -> NoReturn:
     code = 1
     try:
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(signum, signal.SIG_IGN)
+        zygote.ignore_signals()
+        signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
         for close in inherited:
             close()
         zygote.serve(socket.socket(fileno=control), child_main)

@@ -22,7 +22,7 @@ _ORPHAN_GRACE = 0.5
 _ORPHAN_ROUND = 0.05
 _EXIT_SECONDS = 5.0
 #: the runner or script decides when to stop: it closes the control socket
-_IGNORED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+IGNORED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def serve(control: socket.socket, child_main: stepchild.ChildMain) -> None:
@@ -32,6 +32,12 @@ def serve(control: socket.socket, child_main: stepchild.ChildMain) -> None:
     thread of a process with no other threads.
     """
     _Zygote(control, child_main).run()
+
+
+def ignore_signals() -> None:
+    """Leave the signals of a terminal or a service supervisor to the runner or script."""
+    for signum in IGNORED_SIGNALS:
+        signal.signal(signum, signal.SIG_IGN)
 
 
 @dataclass(slots=True, eq=False)
@@ -76,8 +82,7 @@ class _Zygote:
 
     def _prepare(self) -> None:
         trees.become_subreaper()
-        for signum in _IGNORED:
-            signal.signal(signum, signal.SIG_IGN)
+        ignore_signals()
         os.set_blocking(self._wake, False)
         os.set_blocking(self._waker, False)
         signal.signal(signal.SIGCHLD, _note_signal)

@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 from stepwell.engine.stephost import StepHost
-
 from stepwell.execution import archives
 from stepwell.pipelines.models import Snapshot
 

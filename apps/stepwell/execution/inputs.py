@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -67,8 +67,17 @@ def stored(version: ArtifactVersion) -> dict[str, Any]:
 
 def content_hashes(step: StepRun, outputs: Outputs) -> dict[str, str]:
     """Return input name -> what identifies its content, for inputs that come from other steps."""
+    return _join_versions(step, outputs, lambda version: version.sha256)
+
+
+def version_ids(step: StepRun, outputs: Outputs) -> dict[str, str]:
+    """Return input name -> which artifact versions it is, for inputs that come from other steps."""
+    return _join_versions(step, outputs, lambda version: str(version.id))
+
+
+def _join_versions(step: StepRun, outputs: Outputs, identify: Callable[[ArtifactVersion], str]) -> dict[str, str]:
     return {
-        name: ",".join(f"{place}={version.sha256}" for place, version in versions_in(binding, outputs, name))
+        name: ",".join(f"{place}={identify(version)}" for place, version in versions_in(binding, outputs, name))
         for name, binding in bindings(step).items()
         if binding.kind != "value"
     }

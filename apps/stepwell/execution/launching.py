@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Any
 
 from stepwell.accounts.models import InstanceSettings
 from stepwell.core import values
 from stepwell.core.plan import StepOptions
+from stepwell.core.sizes import parse_size
 from stepwell.core.status import StepKind
 from stepwell.engine import trees
 from stepwell.engine.ports import LaunchSpec
-from stepwell.errors import ConfigError
 from stepwell.execution import inputs
 from stepwell.execution.claims import Claim
 from stepwell.vault.actions import values_for_step
-
-_MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
-_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +71,8 @@ def memory_bytes(settings: dict[str, Any]) -> int | None:
     Raises:
         ConfigError: It is not a size.
     """
-    text = str((settings.get("resources") or {}).get("memory") or "").strip()
-    if not text:
-        return None
-    match = _MEMORY.fullmatch(text)
-    if match is None:
-        raise ConfigError(f"resources.memory is “{text[:40]}”.", hint="Write a size such as 512MB or 4GB.")
-    return int(float(match[1]) * _UNITS[match[2].lower()])
+    size = (settings.get("resources") or {}).get("memory")
+    return parse_size(size) if size else None
 
 
 def _plan_payload(claim: Claim) -> dict[str, Any]:

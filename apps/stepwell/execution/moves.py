@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from stepwell.core.status import TERMINAL_RUN, TERMINAL_STEP, AttemptStatus, RunStatus, StepStatus, check_step_move
@@ -63,6 +64,8 @@ def move_run(run_id: UUID, new: RunStatus, *, old: tuple[RunStatus, ...], reason
     changes: dict[str, Any] = {"status": new, "status_reason": reason, "updated_at": timezone.now(), **also}
     if new in TERMINAL_RUN:
         changes["ended_at"] = timezone.now()
+        # A run whose every result was kept ends without any step having started.
+        changes["started_at"] = Coalesce("started_at", timezone.now())
     if not Run.objects.filter(id=run_id, status__in=old).update(**changes):
         return False
     events.record(run_id, "run.status", {"status": str(new), "reason": reason})

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from stepwell.core import cachekey
 from stepwell.core.plan import Plan, PlannedStep
 from stepwell.core.status import StepKind, StepStatus
 from stepwell.engine.advance import advance
@@ -79,9 +80,14 @@ def _apply(step: PlannedStep, override: Any) -> PlannedStep:
     if override is None:
         return step
     changed = [name for name, value in override if value is not None]
+    options = override.apply(step.options)
+    parts = dict(step.cache_parts)
+    if "environment" in changed:
+        parts["environment"] = cachekey.hash_part(options.environment)
     return step.model_copy(
         update={
-            "options": override.apply(step.options),
+            "options": options,
+            "cache_parts": parts,
             "origins": {**step.origins, **dict.fromkeys(changed, "run")},
         }
     )

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
-from stepwell.engine.logfile import LogWriter
-from stepwell.engine.masking import Masker
-from stepwell.engine.supervise import Supervision, supervise
 
 from stepwell.core.ids import new_id
 from stepwell.core.plan import PipelineSpec
 from stepwell.core.status import AttemptStatus
+from stepwell.engine.logfile import LogWriter
+from stepwell.engine.masking import Masker
 from stepwell.engine.ports import LaunchSpec, Outcome
+from stepwell.engine.supervise import Supervision, supervise
 from stepwell.errors import UsageError
 from stepwell.execution import archives, hosts
 from stepwell.execution.worker import pace

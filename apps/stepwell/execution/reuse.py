@@ -18,12 +18,22 @@ def find_cached(step: StepRun) -> UUID | None:
     """Return the step whose outputs serve as this one's, and record the key and why there is one or none."""
     if step.kind != StepKind.STEP:
         return None
-    hashes = inputs.content_hashes(step, inputs.upstream_outputs(step))
+    hashes = _counted(step)
     key = cachekey.compute_key(step.plan.get("cache_parts", {}), hashes)
     origin, reason = _find(step, key, hashes)
     step.cache_key, step.cache_reason = key, reason
     step.save(update_fields=["cache_key", "cache_reason"])
     return origin
+
+
+def _counted(step: StepRun) -> dict[str, str]:
+    """Return what of the step's inputs goes into its key, by its cache policy."""
+    outputs = inputs.upstream_outputs(step)
+    return cachekey.counted_inputs(
+        step.options.cache_policy,
+        content=inputs.content_hashes(step, outputs),
+        ids=inputs.version_ids(step, outputs),
+    )
 
 
 def _find(step: StepRun, key: str, hashes: dict[str, str]) -> tuple[UUID | None, str]:
@@ -87,7 +97,7 @@ def _why_missed(step: StepRun, hashes: dict[str, str]) -> str:
     )
     if before is None:
         return "Ran because there is no stored result yet."
-    old_hashes = inputs.content_hashes(before, inputs.upstream_outputs(before))
+    old_hashes = _counted(before)
     old = {**before.plan.get("cache_parts", {}), **{f"input {name}": value for name, value in old_hashes.items()}}
     new = {**step.plan.get("cache_parts", {}), **{f"input {name}": value for name, value in hashes.items()}}
     return f"Ran because {cachekey.explain(old, new)}."

@@ -16,15 +16,18 @@ from huey.consumer import Worker as HueyWorker
 
 from stepwell.accounts.models import InstanceSettings
 from stepwell.engine import trees
-from stepwell.execution import doorbell, nodes, sweep
+from stepwell.execution import doorbell, inputs, nodes, sweep
 from stepwell.execution.hosts import HostPool
 from stepwell.execution.watching import StopRequests
 from stepwell.execution.worker import Worker
 from stepwell.runs.models import RunnerNode
+from stepwell.sdk.artifactstore import ArtifactStore
 
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.05
 _TICK_SECONDS = 0.25
+#: drafts of artifacts whose process died are removed this often
+_TIDY_SECONDS = 3600
 
 
 class SlotWorker(HueyWorker):
@@ -112,13 +115,16 @@ class Runner:
 
     def _tick_until_stopped(self) -> None:
         parent = os.getppid()
-        next_sweep = 0.0
+        next_sweep = next_tidy = 0.0
         while not self._stopping.wait(_TICK_SECONDS):
             try:
                 self._tick()
                 if time.monotonic() >= next_sweep:
                     self._sweep()
                     next_sweep = time.monotonic() + settings.SWEEP_SECONDS
+                if time.monotonic() >= next_tidy:
+                    ArtifactStore(inputs.artifact_root()).sweep()
+                    next_tidy = time.monotonic() + _TIDY_SECONDS
             except Exception:
                 # Boundary of the clock: a database that is away for a moment must not end the runner.
                 log.exception("A round of the runner's clock failed; the next one is tried.")

@@ -12,15 +12,15 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from stepwell.engine.logfile import LogWriter
-from stepwell.engine.masking import Masker
-from stepwell.engine.stephost import StepHost
-from stepwell.engine.supervise import Group, Supervision
 
 from stepwell.artifacts.models import StepArtifact
 from stepwell.core.plan import Overrides, PipelineSpec, Plan
 from stepwell.core.status import TERMINAL_RUN, AttemptStatus, RunStatus, StepKind, StepStatus, Trigger
+from stepwell.engine.logfile import LogWriter
+from stepwell.engine.masking import Masker
 from stepwell.engine.ports import ErrorInfo, Outcome
+from stepwell.engine.stephost import StepHost
+from stepwell.engine.supervise import Group, Supervision
 from stepwell.errors import StepwellError, UsageError
 from stepwell.execution import actions, archives, inputs, launching, nodes, planning, registration, sweep, worker
 from stepwell.execution.claims import Claim, claim
@@ -132,7 +132,8 @@ class _Loop:
     waiting: deque[UUID] = field(default_factory=deque)
     flights: dict[UUID, _Flight] = field(default_factory=dict)
     group: Group = field(default_factory=Group)
-    pickled: str = ""
+    #: step -> its latest exception, base64 of what its own process pickled
+    pickled: dict[UUID, str] = field(default_factory=dict)
     interrupted: bool = False
 
     def run(self, plan: Plan, snapshot: Snapshot, parameters: dict[str, Any]) -> ScriptRun:
@@ -214,12 +215,12 @@ class _Loop:
         except StepwellError as exc:
             error = ErrorInfo(type=type(exc).__name__, message=str(exc), retryable=False)
             self._publish(
-                AttemptWatcher(claimed, masker=Masker(()), stops=self.stops),
+                AttemptWatcher(claimed, stops=self.stops),
                 Outcome(status=AttemptStatus.FAILED, reason=str(exc), error=error),
             )
             return
         masker = Masker(launch.secret_values)
-        watcher = _ScriptWatcher(claimed, masker=masker, stops=self.stops, loop=self)
+        watcher = _ScriptWatcher(claimed, stops=self.stops, loop=self)
         writer = _EchoLog(log_path(claimed.step.run_id, claimed.attempt.id), cap_bytes=launch.log_cap_bytes)
         supervision = Supervision(
             self.host,
@@ -269,20 +270,21 @@ _OURS = {"DATABASE_URL", "REDIS_URL", "STEPWELL_SECRET_KEY", "DJANGO_SETTINGS_MO
 class _ScriptWatcher(AttemptWatcher):
     """Hands what follows to the script's loop instead of the queue."""
 
-    def __init__(self, claimed: Claim, *, masker: Masker, stops: StopRequests, loop: _Loop) -> None:
-        super().__init__(claimed, masker=masker, stops=stops)
+    def __init__(self, claimed: Claim, *, stops: StopRequests, loop: _Loop) -> None:
+        super().__init__(claimed, stops=stops)
         self._loop = loop
 
     def result(self, outcome: Outcome) -> None:
-        if outcome.status == AttemptStatus.FAILED and outcome.result.get("pickled"):
-            self._loop.pickled = self._loop.pickled or str(outcome.result["pickled"])
+        if outcome.status == AttemptStatus.FAILED:
+            pickled = (outcome.result.get("error") or {}).get("pickled")
+            self._loop.pickled[self.claim.step.id] = str(pickled or "")
         super().result(outcome)
 
     def _pass_on(self, made: list[UUID]) -> None:
         self._loop.waiting.extend(made)
 
 
-def _answer(run: Run, pickled: str) -> ScriptRun:
+def _answer(run: Run, pickled: dict[UUID, str]) -> ScriptRun:
     failed = StepRun.objects.filter(run=run, status=StepStatus.FAILED).order_by("ended_at").first()
     attempt = failed.attempts.order_by("-number").first() if failed else None
     return ScriptRun(
@@ -294,7 +296,7 @@ def _answer(run: Run, pickled: str) -> ScriptRun:
         reason=run.status_reason,
         outputs=_outputs(run),
         artifact_root=str(inputs.artifact_root()),
-        pickled_exception=pickled if run.status == RunStatus.FAILED else "",
+        pickled_exception=pickled.get(failed.id, "") if failed else "",
         failed_step=failed.invocation_id if failed else "",
         error_type=attempt.error_type if attempt else "",
         error_message=attempt.error_message if attempt else "",

@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from stepwell.engine.masking import Masker
 
 from stepwell.core.status import TERMINAL_ATTEMPT, AttemptStatus
-from stepwell.engine.ports import ErrorInfo, Outcome
+from stepwell.engine.ports import Outcome
 from stepwell.execution import claims, publish
 from stepwell.execution.claims import Claim, LeaseLost
 from stepwell.execution.doorbell import AnswerHere, ring
@@ -22,6 +22,8 @@ from stepwell.runs.models import Attempt, Run, StepRun
 
 log = logging.getLogger(__name__)
 _MOST_METADATA_KEYS = 1000
+_MOST_MESSAGE = 20_000
+_MOST_TRACEBACK = 100_000
 
 
 class StopRequests:
@@ -46,15 +48,13 @@ class StopRequests:
 
 
 class AttemptWatcher:
-    """``engine.ports.Watcher`` for one claimed attempt."""
+    """``engine.ports.Watcher`` for one claimed attempt. What it is told was masked by the supervisor."""
 
-    def __init__(self, claim: Claim, *, masker: Masker, stops: StopRequests, may_follow: bool = True) -> None:
+    def __init__(self, claim: Claim, *, stops: StopRequests) -> None:
         self.claim = claim
         self.published = False
         #: the attempt this worker takes next without waiting for the queue
         self.follow_up: UUID | None = None
-        self._may_follow = may_follow
-        self._masker = masker
         self._stops = stops
         self._renewed_at = time.monotonic()
 
@@ -68,8 +68,7 @@ class AttemptWatcher:
             return "stop"
         if time.monotonic() - self._renewed_at < settings.HEARTBEAT_SECONDS:
             return "go"
-        masked = self._masker.value(progress) if progress is not None else None
-        if not claims.renew(self.claim, progress=masked, log_bytes=log_bytes, log_lines=log_lines):
+        if not claims.renew(self.claim, progress=progress, log_bytes=log_bytes, log_lines=log_lines):
             return "lost"
         self._renewed_at = time.monotonic()
         return "go"
@@ -83,7 +82,7 @@ class AttemptWatcher:
         }.get(str(frame.get("t")))
         if handler is not None:
             with transaction.atomic():
-                handler(self._masker.value(frame))
+                handler(frame)
         return None
 
     def result(self, outcome: Outcome) -> None:
@@ -92,7 +91,7 @@ class AttemptWatcher:
             return
         try:
             with AnswerHere() as made:
-                publish.publish(self.claim, self._masked(outcome))
+                publish.publish(self.claim, self._bounded(outcome))
         except LeaseLost:
             log.warning("Attempt %s was taken over; its result is dropped.", self.claim.attempt.id)
         else:
@@ -101,7 +100,7 @@ class AttemptWatcher:
 
     def _pass_on(self, made: list[UUID]) -> None:
         # Hooks may keep this process for seconds: then nobody waits for this thread.
-        keeps_one = self._may_follow and not any(self.claim.step.options.hooks.model_dump().values())
+        keeps_one = not any(self.claim.step.options.hooks.model_dump().values())
         self.follow_up = made.pop(0) if made and keeps_one else None
         for attempt_id in made:
             ring(attempt_id)
@@ -117,25 +116,12 @@ class AttemptWatcher:
             peak_memory_bytes=usage.peak_memory_bytes,
         )
 
-    def _masked(self, outcome: Outcome) -> Outcome:
+    def _bounded(self, outcome: Outcome) -> Outcome:
         error = outcome.error
         if error is not None:
-            error = ErrorInfo(
-                type=self._masker.text(error.type),
-                message=self._masker.text(error.message)[:20_000],
-                traceback=self._masker.text(error.traceback)[-100_000:],
-                where=self._masker.text(error.where),
-                retryable=error.retryable,
-            )
-        reason = self._stops.reason(self.claim.attempt.id) if outcome.status == AttemptStatus.CANCELLED else ""
-        return Outcome(
-            status=outcome.status,
-            reason=reason or self._masker.text(outcome.reason),
-            error=error,
-            exit_code=outcome.exit_code,
-            signal=outcome.signal,
-            result=self._masker.value(outcome.result),
-        )
+            error = replace(error, message=error.message[:_MOST_MESSAGE], traceback=error.traceback[-_MOST_TRACEBACK:])
+        asked = self._stops.reason(self.claim.attempt.id) if outcome.status == AttemptStatus.CANCELLED else ""
+        return replace(outcome, reason=(asked or outcome.reason)[:_MOST_MESSAGE], error=error)
 
     def _store_metadata(self, frame: dict[str, Any]) -> None:
         step = StepRun.objects.select_for_update().get(id=self.claim.step.id)

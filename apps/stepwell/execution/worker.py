@@ -8,14 +8,14 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import close_old_connections
-from stepwell.engine.logfile import LogWriter
-from stepwell.engine.masking import Masker
-from stepwell.engine.stephost import StepHost
-from stepwell.engine.supervise import Pace, Supervision, supervise
 
 from stepwell.core.durations import format_duration
 from stepwell.core.status import AttemptStatus, StepStatus
+from stepwell.engine.logfile import LogWriter
+from stepwell.engine.masking import Masker
 from stepwell.engine.ports import ErrorInfo, LaunchSpec, Outcome
+from stepwell.engine.stephost import StepHost
+from stepwell.engine.supervise import Pace, Supervision, supervise
 from stepwell.errors import StepwellError
 from stepwell.execution import launching
 from stepwell.execution.claims import Claim, claim
@@ -68,7 +68,7 @@ class Worker:
 def run_claimed(claimed: Claim, *, launch: Launch, host: StepHost, stops: StopRequests) -> UUID | None:
     """Supervise a claimed attempt to its end; return the attempt this worker takes next, if any."""
     masker = Masker(launch.secret_values)
-    watcher = AttemptWatcher(claimed, masker=masker, stops=stops)
+    watcher = AttemptWatcher(claimed, stops=stops)
     writer = LogWriter(log_path(claimed.step.run_id, claimed.attempt.id), cap_bytes=launch.log_cap_bytes)
     outcome = supervise(_supervision(launch.spec, host, writer, masker, watcher, launch.options.timeout))
     finish(watcher, outcome, writer=writer, launch=launch)
@@ -98,7 +98,7 @@ def _supervision(
 
 
 def _fail_unstarted(claimed: Claim, exc: StepwellError, stops: StopRequests) -> UUID | None:
-    watcher = AttemptWatcher(claimed, masker=Masker(()), stops=stops)
+    watcher = AttemptWatcher(claimed, stops=stops)
     error = ErrorInfo(type=type(exc).__name__, message=str(exc), retryable=False)
     watcher.result(Outcome(status=AttemptStatus.FAILED, reason=str(exc), error=error))
     return watcher.follow_up
@@ -144,7 +144,7 @@ def _run_late_hook(
 ) -> None:
     error = outcome.error or ErrorInfo(type="StepCrashed", message=outcome.reason)
     spec = launching.hook_spec(watcher.claim, launch, error=asdict(error))
-    recorder = _HookWatcher(watcher.claim, masker=masker, stops=StopRequests())
+    recorder = _HookWatcher(watcher.claim, stops=StopRequests())
     ended = supervise(_supervision(spec, host, writer, masker, recorder, settings.HOOK_SECONDS))
     if ended.status != AttemptStatus.COMPLETED:
         recorder.frame({"t": "hook", "hook": "on_failure", "ok": False, "error": ended.reason})

@@ -13,8 +13,8 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from stepwell.accounts.models import Role
+from stepwell.live.boxes import Mailbox
 from stepwell.live.hub import hub
-from stepwell.live.mailbox import Mailbox
 from stepwell.live.wire import BadMessage, CloseCode, Topic, parse, write
 
 #: seconds between two checks that the person is still signed in, active and allowed

@@ -1,7 +1,7 @@
 """What is read for one topic: everything after a cursor, once for all sockets that stand at the same place.
 
-A subscription keeps its own cursor and moves it only with what was put into its mailbox, so a socket that is slow, or comes
-back, gets exactly what follows: the database and the log files are the buffer. Feeds are used by the hub's thread alone.
+A subscription keeps its own cursor and moves it only with what was put into its mailbox, so a socket that is slow, or
+comes back, gets exactly what follows: the database and the log files are the buffer. Feeds belong to the hub's thread.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stepwell.core.status import AttemptStatus
-from stepwell.live.mailbox import Mailbox
+from stepwell.live.boxes import Mailbox
 from stepwell.live.wire import Topic, write
 from stepwell.runs.models import Attempt, Run, RunEvent
 

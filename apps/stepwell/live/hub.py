@@ -1,7 +1,7 @@
 """The hub: one thread per web process that notices news and posts it to every socket that listens.
 
-It has a database connection of its own, looks only while someone listens, and sleeps on an event otherwise. Sockets talk to it
-through a queue of requests, so feeds and cursors belong to its thread alone.
+It has a database connection of its own, looks only while someone listens, and sleeps on an event otherwise. Sockets
+talk to it through a queue of orders, so feeds and cursors belong to its thread alone.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from django.db import DatabaseError, connection
 
+from stepwell.live.boxes import Mailbox
 from stepwell.live.feeds import Feed, RunFeed
 from stepwell.live.logs import LogFeed
-from stepwell.live.mailbox import Mailbox
 from stepwell.live.news import News
 from stepwell.live.rows import RowsFeed
 from stepwell.live.wire import Topic, TopicKind

@@ -28,7 +28,7 @@ def is_same_origin(scope: dict[str, Any]) -> bool:
     headers = scope.get("headers", [])
     origins = [value.decode("latin1").lower() for name, value in headers if name == b"origin"]
     hosts = [value.decode("latin1").lower() for name, value in headers if name == b"host"]
-    if len(origins) != 1 or len(hosts) != 1 or "[" in hosts[0] and "]" not in hosts[0]:
+    if len(origins) != 1 or len(hosts) != 1 or ("[" in hosts[0] and "]" not in hosts[0]):
         return False
     secure = settings.SESSION_COOKIE_SECURE or scope.get("scheme") in {"https", "wss"}
     return origins[0] == f"{'https' if secure else 'http'}://{hosts[0]}" or origins[0] in settings.CSRF_TRUSTED_ORIGINS

@@ -11,8 +11,8 @@ from django.db import connection
 from django.db.models import Count
 from django.utils import timezone
 
+from stepwell.live.boxes import Mailbox
 from stepwell.live.feeds import Feed, Subscription
-from stepwell.live.mailbox import Mailbox
 from stepwell.live.wire import Topic, write
 from stepwell.runs.models import Run, StepRun
 
@@ -28,7 +28,7 @@ _TIMES = ("created_at", "started_at", "ended_at")
 
 
 class RowsFeed(Feed):
-    """Rows of runs changed lately. A cursor is the ``updated_at`` of the newest row sent, in milliseconds since 1970."""
+    """Rows of runs changed lately. A cursor is the newest ``updated_at`` that was sent, in milliseconds since 1970."""
 
     pace = 0.25
 
@@ -59,8 +59,8 @@ class RowsFeed(Feed):
             self._at = _newest(rows, self._at)
             self.resync(self.with_room(members), self._at)
             return
-        start, self._at = self._at, _newest(rows, self._at)
-        self._post(self.with_room(members), changed, start)
+        self._at = _newest(rows, self._at)
+        self._post(self.with_room(members), changed)
 
     def _catch_up(self, ready: list[Subscription], cursor: int) -> None:
         rows = _rows_since(cursor, overlap=_overlap())
@@ -69,13 +69,13 @@ class RowsFeed(Feed):
         if len(rows) > MAX_ROWS:
             self.resync(ready, self._at)
             return
-        self._post(ready, rows, cursor)
+        self._post(ready, rows)
 
-    def _post(self, ready: list[Subscription], rows: list[dict[str, Any]], start: int) -> None:
+    def _post(self, ready: list[Subscription], rows: list[dict[str, Any]]) -> None:
         steps = _steps([row["id"] for row in rows])
         wire = [_wire(row, steps[row["id"]]) for row in rows]
-        text = write("rows", topic=str(self.topic), **{"from": start, "to": self._at}, rows=wire)
-        self.put(ready, text, cursor=self._at)
+        # No "from": rows are whole, so a page needs no unbroken chain of them.
+        self.put(ready, write("rows", topic=str(self.topic), to=self._at, rows=wire), cursor=self._at)
 
 
 def _rows_since(at: int, *, overlap: float) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
 """One line of a log as safe HTML: escaped text, colours as classes, web links, and nothing else.
 
-The only tags that come out are ``<span class="...">`` and ``<a>``. Classes are ``a1`` bold, ``a2`` dim, ``a3`` italic, ``a4``
-underlined, ``a7`` inverse, ``a9`` struck, ``a30`` … ``a37`` and ``a90`` … ``a97`` for the text's colour, ``b40`` … ``b47`` for what
-lies behind it; ``static/css/components/log.css`` gives them looks.
+The only tags that come out are ``<span class="...">`` and ``<a>``. Classes are ``a1`` bold, ``a2`` dim, ``a3`` italic,
+``a4`` underlined, ``a7`` inverse, ``a9`` struck, ``a30`` … ``a37`` and ``a90`` … ``a97`` for the text's colour,
+``b40`` … ``b47`` for what lies behind it; ``static/css/components/log.css`` gives them looks.
 """
 
 from __future__ import annotations
@@ -130,6 +130,8 @@ def _extended(numbers: list[int]) -> int | None:
         red, green, blue = numbers[:3]
         del numbers[:3]
         return _nearest(red, green, blue) if max(red, green, blue) <= 255 else None
+    # Cut off in the middle: what is left are no codes of their own.
+    numbers.clear()
     return None
 
 

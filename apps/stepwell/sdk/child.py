@@ -26,6 +26,7 @@ def child_main(
     *,
     invocations: Mapping[str, Invocation] | None = None,
     entry: ModuleType | None = None,
+    cut_short: str = "",
     is_own_process: bool = True,
 ) -> None:
     """Do what ``payload`` asks and send the result on ``frames``; never raises.
@@ -34,12 +35,16 @@ def child_main(
         payload: see LaunchSpec; ``kind`` is step, hook, plan or discover.
         invocations: the step objects of a traced pipeline, where this process was forked from the one that traced it.
         entry: the module a step host imported; ``discover`` looks at it.
+        cut_short: why the import of ``entry`` ended early, where it did.
         is_own_process: the process ends after this, so what user code left to be done at exit is done here.
     """
     if is_own_process:
         _forget_hosts_exit()
     try:
-        _KINDS.get(payload["kind"], _refuse)(payload, frames, invocations, entry)
+        if payload["kind"] == "discover":
+            _discover(frames, entry, cut_short)
+        else:
+            _KINDS.get(payload["kind"], _refuse)(payload, frames, invocations)
     except BaseException as exc:  # the boundary of the process: the supervisor must always hear how it ended
         report_failure(payload, frames, exc=exc, can_retry=False)
     if is_own_process:
@@ -56,33 +61,34 @@ def report_failure(payload: dict[str, Any], frames: Channel, *, exc: BaseExcepti
     frames.send({"t": "result", "status": "failed", "error": error})
 
 
-def _run_step(payload: dict[str, Any], frames: Channel, invocations: Any, _entry: Any) -> None:
+def _run_step(payload: dict[str, Any], frames: Channel, invocations: Any) -> None:
     frames.send({"t": "started"})
     step = _find_step(payload, invocations)
     threads.allow(payload["step"].get("options", {}).get("settings", {}).get("resources", {}).get("cpu_count"))
     StepRun(payload=payload, channel=frames, step=step).run()
 
 
-def _run_hook(payload: dict[str, Any], frames: Channel, invocations: Any, _entry: Any) -> None:
+def _run_hook(payload: dict[str, Any], frames: Channel, invocations: Any) -> None:
     frames.send({"t": "started"})
     StepRun(payload=payload, channel=frames, step=_find_step(payload, invocations)).run_failure_hook()
 
 
-def _plan(payload: dict[str, Any], frames: Channel, _invocations: Any, _entry: Any) -> None:
+def _plan(payload: dict[str, Any], frames: Channel, _invocations: Any) -> None:
     frames.send({"t": "started"})
     plan = discovery.make_plan(payload)
     frames.send({"t": "result", "status": "completed", "plan": plan})
 
 
-def _discover(_payload: dict[str, Any], frames: Channel, _invocations: Any, entry: ModuleType | None) -> None:
+def _discover(frames: Channel, entry: ModuleType | None, cut_short: str) -> None:
     frames.send({"t": "started"})
     if entry is None:
         raise UsageError("There is no file to look for pipelines in.")
     specs, skipped = discovery.find_pipelines(entry)
+    skipped += [cut_short] if cut_short else []
     frames.send({"t": "result", "status": "completed", "specs": specs, "skipped": skipped})
 
 
-def _refuse(payload: dict[str, Any], _frames: Channel, _invocations: Any, _entry: Any) -> None:
+def _refuse(payload: dict[str, Any], _frames: Channel, _invocations: Any) -> None:
     raise UsageError(f"A step process cannot do {payload['kind']!r}.")
 
 
@@ -110,4 +116,4 @@ def _finish() -> None:
         atexit._run_exitfuncs()
 
 
-_KINDS = {"step": _run_step, "hook": _run_hook, "plan": _plan, "discover": _discover}
+_KINDS = {"step": _run_step, "hook": _run_hook, "plan": _plan}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import functools
+import importlib
 import importlib.util
 import mmap
 import os
@@ -24,7 +25,11 @@ _PRINTED_BYTES = 1_048_576
 
 
 def command(
-    *, root: str | os.PathLike[str], entry: str | os.PathLike[str], search_path: Sequence[str] = ()
+    *,
+    root: str | os.PathLike[str],
+    entry: str | os.PathLike[str],
+    search_path: Sequence[str] = (),
+    is_quiet: bool = False,
 ) -> list[str]:
     """Return the command for ``StepHost.spawn``, which adds ``--fd N``.
 
@@ -33,10 +38,11 @@ def command(
         entry: the Python file to import, relative to ``root`` or absolute.
         search_path: more folders for user code to import from. Not in PYTHONPATH, which would put them before the
             standard library while we start; Stepwell's own folder has to be there when it is not installed.
+        is_quiet: drop what the import prints, because the script that starts this host has printed it itself.
     """
     # -P: a file in the current folder must not stand in for a standard module while we start
     own = [sys.executable, "-P", "-m", "stepwell.sdk.host", "--root", os.fspath(root), "--entry", os.fspath(entry)]
-    return [*own, *(word for folder in search_path for word in ("--path", folder))]
+    return [*own, *(word for folder in search_path for word in ("--path", folder)), *(["--quiet"] if is_quiet else [])]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -46,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--root", required=True, help="folder that is put first on the import path")
     parser.add_argument("--entry", required=True, help="the Python file to import")
     parser.add_argument("--path", action="append", default=[], help="one more folder to import from")
+    parser.add_argument("--quiet", action="store_true", help="drop what the import prints")
     options = parser.parse_args(arguments)
     threads.hold_single()
     os.set_inheritable(options.fd, False)
@@ -53,6 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     child = _preload()
     sys.path += [folder for folder in options.path if folder not in sys.path]
     loaded = load_entry(Path(options.root), Path(options.entry))
+    if options.quiet:
+        loaded.printed = b""
     serve(control, functools.partial(run_payload, loaded=loaded, child_main=child))
 
 
@@ -63,6 +72,8 @@ class Loaded:
     module: ModuleType | None = None
     error: BaseException | None = None
     printed: bytes = b""
+    #: why the import ended early, after a pipeline call that did nothing
+    cut_short: str = ""
     #: shared by all forks: 1 once somebody has printed what the import printed
     _told: mmap.mmap = field(default_factory=lambda: mmap.mmap(-1, 1))
 
@@ -84,15 +95,21 @@ def run_payload(payload: dict[str, Any], frames: Any, *, loaded: Loaded, child_m
         frames.send({"t": "started"})
         child.report_failure(payload, frames, exc=loaded.error)
         return
-    child_main(payload, frames, entry=loaded.module)
+    child_main(payload, frames, entry=loaded.module, cut_short=loaded.cut_short)
 
 
 def load_entry(root: Path, entry: Path) -> Loaded:
-    """Import the user's file under its stem; pipelines it calls on the way are not run. Never raises."""
+    """Import the user's file under the name its path below ``root`` gives. Never raises.
+
+    Pipelines that it calls on the way are not run.
+    """
     from stepwell.sdk import errorinfo, tracing
 
     root = Path(os.path.realpath(root))
     path = root / entry
+    # a script in a package is its module, as `python -m` has it; elsewhere its stem
+    inner = path.relative_to(root) if path.is_relative_to(root) else Path(path.name)
+    name = ".".join(inner.with_suffix("").parts)
     sys.path.insert(0, str(root))
     sys.argv = [str(path)]
     loaded = Loaded()
@@ -100,11 +117,12 @@ def load_entry(root: Path, entry: Path) -> Loaded:
     tracing.importing = ignored  # type: ignore[assignment]
     with _captured() as printed:
         try:
-            loaded.module = _import(path)
+            loaded.module = _import(path, name)
         except BaseException as exc:  # user code; every attempt then reports it
             if ignored.calls:
-                loaded.module = sys.modules.get(path.stem)
-                sys.stderr.write(f"After a pipeline call, which does nothing here:\n{errorinfo.format_clean(exc)}")
+                loaded.module = sys.modules.get(name)
+                told = errorinfo.describe(exc)
+                loaded.cut_short = f"{path.name} was read up to {told['where']}: {told['type']}: {told['message']}"
             else:
                 loaded.error = exc
     loaded.printed = printed.read_last(_PRINTED_BYTES)
@@ -150,8 +168,7 @@ def _preload() -> Callable[..., None]:
     return child.child_main
 
 
-def _import(path: Path) -> ModuleType:
-    name = path.stem
+def _import(path: Path, name: str) -> ModuleType:
     if name in sys.modules:
         raise UsageError(
             f"The file {path.name} has the name of a module that Python or Stepwell needs.", hint="Rename the file."
@@ -159,6 +176,8 @@ def _import(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None or not path.is_file():
         raise UsageError(f"There is no Python file at {path}.")
+    if package := name.rpartition(".")[0]:
+        importlib.import_module(package)
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)

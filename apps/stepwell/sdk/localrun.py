@@ -69,7 +69,7 @@ def make_host(place: Place, invocations: Mapping[str, Invocation], *, can_import
     entry = Path(place.entry_file).relative_to(place.source_root)
     package_root = str(Path(__file__).resolve().parents[2])
     command = importlib.import_module("stepwell.sdk.host").command(
-        root=place.source_root, entry=entry, search_path=[folder for folder in sys.path if folder]
+        root=place.source_root, entry=entry, search_path=[folder for folder in sys.path if folder], is_quiet=True
     )
     before = os.environ.get("PYTHONPATH")
     search_path = os.pathsep.join([package_root, *([before] if before else [])])

@@ -22,9 +22,9 @@ def place_of(module_name: str) -> Place:
     """Return the place of a pipeline defined in a module: its script's, else its own."""
     main, module = sys.modules.get("__main__"), sys.modules.get(module_name)
     for candidate in (main, module):
-        file = getattr(candidate, "__file__", None)
-        if candidate is not None and file and Path(file).is_file() and sourcecode.is_own_module(candidate):
-            return Place(entry_file=str(Path(file).resolve()), source_root=str(_root(candidate, Path(file).resolve())))
+        file = Path(getattr(candidate, "__file__", None) or "")
+        if candidate is not None and file.suffix == ".py" and file.is_file() and sourcecode.is_own_module(candidate):
+            return Place(entry_file=str(file.resolve()), source_root=str(_root(candidate, file.resolve())))
     return Place()
 
 

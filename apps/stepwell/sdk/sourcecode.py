@@ -78,7 +78,7 @@ def module_of(thing: Any) -> str:
 
 @functools.lru_cache(maxsize=1)
 def _standard_folders() -> tuple[Path, ...]:
-    return tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib"))
+    return tuple(Path(sysconfig.get_path(name)).resolve() for name in ("stdlib", "platstdlib", "scripts"))
 
 
 def _constant_text(value: Any) -> str:

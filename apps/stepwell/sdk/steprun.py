@@ -10,7 +10,7 @@ from typing import Any
 from stepwell.errors import StepExecutionException
 from stepwell.sdk import context as contexts
 from stepwell.sdk import errorinfo, hookcalls, hooks, loading, metadata, outputcheck, publishing
-from stepwell.sdk.artifactstore import ArtifactStore, Draft
+from stepwell.sdk.artifactstore import ArtifactStore
 from stepwell.sdk.context import Channel, PipelineRef, RunRef, StepContext, StepRunRef
 from stepwell.sdk.materializers import storing
 from stepwell.sdk.steps import BaseStep
@@ -41,24 +41,15 @@ class StepRun:
         """Run the attempt; whatever user code does, a result frame is sent and the hooks run."""
         contexts.enter(self.context)
         store = ArtifactStore(self.payload["artifact_root"])
-        draft: Draft | None = None
         failure: BaseException | None = None
         self._call_hook("on_start")
         try:
-            draft = store.begin()
-            self.context.draft = draft.path
-            outputs = self._compute(store)
-            frames = publishing.publish(
-                outputs, store=store, draft=draft, folder=self.payload["output_folder"], context=self.context
-            )
-            metadata.flush_progress()
-            self.channel.send({"t": "result", "status": "completed", "outputs": frames})
+            outputs = self._make_outputs(store)
         except BaseException as exc:  # user code: whatever it raises, the supervisor must hear of it
             failure = exc
             self._report(exc)
-        finally:
-            if draft is not None:
-                draft.discard()
+        else:
+            self.channel.send({"t": "result", "status": "completed", "outputs": outputs})
         self._call_last_hooks(failure)
 
     def run_failure_hook(self) -> None:
@@ -74,6 +65,16 @@ class StepRun:
         else:
             error = {"type": "HookFailed", "message": frame["error"], "traceback": "", "where": "", "retryable": False}
             self.channel.send({"t": "result", "status": "failed", "error": error})
+
+    def _make_outputs(self, store: ArtifactStore) -> list[dict[str, Any]]:
+        draft = store.begin()
+        self.context.draft = draft.path
+        folder = self.payload["output_folder"]
+        try:
+            outputs = self._compute(store)
+            return publishing.publish(outputs, store=store, draft=draft, folder=folder, context=self.context)
+        finally:
+            draft.discard()
 
     def _compute(self, store: ArtifactStore) -> list[publishing.Output]:
         inputs: dict[str, Any] = self.payload.get("inputs", {})

@@ -59,6 +59,8 @@ class Trace:
     #: options by invocation id that one run changes
     run_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     invocations: dict[str, Invocation] = field(default_factory=dict)
+    #: the highest number an id made of a name has got
+    _counts: dict[str, int] = field(default_factory=dict)
     _remembered: dict[int, tuple[BaseStep, dict[str, Any], dict[str, str]]] = field(default_factory=dict)
 
     def add(
@@ -140,10 +142,10 @@ class Trace:
             if wanted in self.invocations:
                 raise GraphError(f"Two steps have the id {wanted}.", hint="Give one of them another id=.")
             return wanted
-        number, found = 1, name
-        while found in self.invocations:
+        number = self._counts.get(name, 0) + 1
+        while (found := name if number == 1 else f"{name}_{number}") in self.invocations:
             number += 1
-            found = f"{name}_{number}"
+        self._counts[name] = number
         return found
 
     def _effective(self, step: BaseStep, invocation_id: str) -> tuple[dict[str, Any], dict[str, str]]:

@@ -14,10 +14,11 @@ _SHORT = {"pandas.core.frame": "pandas", "pandas.core.series": "pandas", "builti
 def main_alias() -> str | None:
     """Return the name the running script's module has in a step host; None in a notebook or a prompt."""
     main = sys.modules.get("__main__")
-    file = getattr(main, "__file__", None)
-    if not file or file.startswith("<") or getattr(main, "__spec__", None) is not None:
-        return None
-    return Path(file).stem
+    file, spec = getattr(main, "__file__", None), getattr(main, "__spec__", None)
+    if spec is not None:
+        # python -m package.train
+        return str(spec.name)
+    return Path(file).stem if file and not file.startswith("<") else None
 
 
 def module_name(name: str) -> str:

@@ -140,7 +140,9 @@ def _parse(line: str) -> Key:
         material = b""
     if not name or len(material) != _KEY_BYTES:
         # Never quotes the line: most of it may be a key.
-        raise VaultError("The key ring is damaged: a line is not an id, a colon and a key.", hint="Put the file back from a backup.")
+        raise VaultError(
+            "The key ring is damaged: a line is not an id, a colon and a key.", hint="Put the file back from a backup."
+        )
     return Key(id=name, material=material)
 
 

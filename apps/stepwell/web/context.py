@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.urls import resolve, reverse
 from django.utils import timezone
 
-from stepwell.accounts.models import InstanceSettings
+from stepwell.accounts.models import InstanceSettings, Role
 from stepwell.core.status import RunStatus
 from stepwell.runs.models import Run
 from stepwell.web.access import PUBLIC, access_of
@@ -77,7 +77,7 @@ class Frame:
 
     @cached_property
     def admin(self) -> list[dict[str, Any]]:
-        return self._links(ADMIN)
+        return self._links(ADMIN) if self.signed_in and self.user.may(Role.ADMIN) else []
 
     def _links(self, entries: tuple[Entry, ...]) -> list[dict[str, Any]]:
         here = _place(self._request)

@@ -80,7 +80,7 @@ def parameter_fields(
                 input_mode=_INPUT_MODES.get(kinds[0], "") if len(kinds) == 1 else "",
                 help=str(about.get("description") or ""),
                 error=(errors or {}).get(name, ""),
-                was=(before or "empty") if is_changed else "",
+                was=f"was {before or 'empty'}" if is_changed else "",
                 is_changed=is_changed,
                 is_required=name in required and name not in values,
             )

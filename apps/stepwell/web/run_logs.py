@@ -28,7 +28,8 @@ def log(request: WebRequest, ref: str, invocation_id: str, number: int) -> HttpR
     """Show a page of lines: the end, from line ``first``, or around line ``line``."""
     run = get_run_or_404(request, ref)
     attempt = _attempt(run, invocation_id, number)
-    window = log_view.window(run.id, attempt, first=_first(request), count=log_view.PAGE_LINES)
+    first = _first(request)
+    window = log_view.window(run.id, attempt, first=first, count=log_view.PAGE_LINES)
     url = run_page.log_url(run, invocation_id, number)
     earlier = max(1, window.first - log_view.PAGE_LINES)
     context = {
@@ -39,6 +40,7 @@ def log(request: WebRequest, ref: str, invocation_id: str, number: int) -> HttpR
         "attempt": attempt,
         "state": present.state(attempt.status),
         "log": window,
+        "is_end": first is None,
         "places": _places(run, attempt),
         "raw_url": reverse("runs:log_raw", args=[run.number, invocation_id, number]),
         "first_url": f"{url}?first=1" if window.first > 1 else "",

@@ -9,6 +9,7 @@ from django.db.models import F
 from django.urls import reverse
 
 from stepwell.accounts.models import Role, User
+from stepwell.core.durations import format_duration
 from stepwell.core.status import FAILED_ATTEMPT, AttemptStatus, RerunScope, RunStatus, StepKind, StepStatus
 from stepwell.runs.models import Attempt, Run, StepRun
 from stepwell.web import present
@@ -26,6 +27,8 @@ _MARKS = {
 }
 _SCOPES = {"failed": "from what failed", "whole": "everything"}
 _MESSAGE_LIMIT = 400
+#: step options that are seconds
+_SECONDS = (".timeout", ".retry.delay")
 #: of a step, without reading the rest of its plan
 MAX_RETRIES = F("plan__options__retry__max_retries")
 
@@ -54,6 +57,8 @@ class Actions:
 class RunHead:
     run: Run
     title: str
+    #: the run's name, unless it only repeats pipeline and number
+    own_name: str
     url: str
     state: present.State
     created: present.Moment | None
@@ -94,6 +99,7 @@ def run_head(run: Run, user: User) -> RunHead:
     return RunHead(
         run=run,
         title=f"{_MARKS.get(run.status, '')} {run.pipeline.name} #{run.number}".strip(),
+        own_name="" if run.name in {"", run.pipeline.name, f"{run.pipeline.name}-{run.number}"} else run.name,
         url=reverse("runs:detail", args=[run.number]),
         state=present.state(run.status),
         created=present.moment(run.created_at),
@@ -114,7 +120,8 @@ def run_head(run: Run, user: User) -> RunHead:
 
 def change(item: dict[str, Any]) -> Change:
     """Return one entry of ``Run.changes`` or of a preview as text."""
-    return Change(str(item.get("what", "")), _option(item.get("old")), _option(item.get("new")))
+    what = str(item.get("what", ""))
+    return Change(what, _option(item.get("old"), what), _option(item.get("new"), what))
 
 
 def failure(run: Run) -> Failure | None:
@@ -136,7 +143,7 @@ def failure(run: Run) -> Failure | None:
         error=_error(attempt),
         where=attempt.error_where if attempt else "",
         reason=step.status_reason if not (attempt and attempt.error_type) else "",
-        log_url=log_url(run, step.invocation_id, attempt.number) if attempt and attempt.log_lines else "",
+        log_url=_log_end(run, step, attempt),
     )
 
 
@@ -189,7 +196,15 @@ def _error(attempt: Attempt | None) -> str:
     return ""
 
 
-def _option(value: Any) -> str:
+def _log_end(run: Run, step: StepRun, attempt: Attempt | None) -> str:
+    if attempt is None or not attempt.log_lines:
+        return ""
+    return f"{log_url(run, step.invocation_id, attempt.number)}#L{attempt.log_lines}"
+
+
+def _option(value: Any, what: str) -> str:
+    if what.endswith(_SECONDS) and isinstance(value, int | float) and not isinstance(value, bool):
+        return format_duration(value) if value else "none"
     if isinstance(value, bool):
         return "on" if value else "off"
     return "none" if value is None else present.value(value, limit=200)

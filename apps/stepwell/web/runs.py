@@ -142,10 +142,14 @@ def cancellation(request: WebRequest, ref: str) -> HttpResponse:
     except actions.RunFinished as exc:
         messages.error(request, f"{exc.message} {exc.hint}".strip())
     else:
-        messages.success(
-            request, "Cancelling: steps that wait will not start; running ones get a moment to stop, then are ended."
-        )
+        messages.success(request, _cancelled(run))
     return redirect("runs:detail", run.number)
+
+
+def _cancelled(run: Run) -> str:
+    if run.is_finished:
+        return f"Run #{run.number} is cancelled; no step was running."
+    return "Cancelling: steps that wait will not start; running ones get a moment to stop, then are ended."
 
 
 urlpatterns = [

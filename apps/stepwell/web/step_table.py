@@ -132,7 +132,7 @@ def _row(run: Run, step: StepRun, attempts: list[Attempt], scale: _Scale, *, is_
         is_late=beat_at is not None and scale.now - beat_at > late_after,
         attempt_id=str(newest.id) if newest and is_running else "",
         next_try=_next_try(step),
-        took=present.span(step.started_at, step.ended_at, now=scale.now),
+        took=None if step.status == StepStatus.CACHED else present.span(step.started_at, step.ended_at, now=scale.now),
         bars=[bar for attempt in attempts for bar in _bars(attempt, scale)],
         reason=step.status_reason if step.status in {StepStatus.SKIPPED, StepStatus.CANCELLED} else "",
         is_selected=is_selected,

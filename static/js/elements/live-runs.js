@@ -1,5 +1,6 @@
 // <live-runs>: a list of runs. Changed runs reload the parts marked data-live, at most once a second. While the person is
 // down in the list or busy with its filters, rows stay where they are and a button counts the new runs instead.
+import { make } from "../lib/dom.js";
 import { paced, reload } from "../lib/pace.js";
 import { subscribe } from "../lib/socket.js";
 
@@ -55,10 +56,7 @@ class LiveRuns extends HTMLElement {
       return;
     }
     if (!this.#button) {
-      this.#button = document.createElement("button");
-      this.#button.type = "button";
-      this.#button.className = "pill";
-      this.#button.addEventListener("click", () => this.#show());
+      this.#button = make("button", { type: "button", className: "pill", onclick: () => this.#show() });
       this.prepend(this.#button);
     }
     this.#button.textContent = number === 1 ? "1 new run" : `${number} new runs`;

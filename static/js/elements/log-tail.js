@@ -1,5 +1,6 @@
 // <log-tail attempt="UUID" after="OFFSET">: appends the lines that follow what the server rendered. Sticks to the end
 // unless the person scrolled up; then a button counts what is new. Lines come as HTML from our own socket (runs/ansi.py).
+import { make } from "../lib/dom.js";
 import { subscribe } from "../lib/socket.js";
 
 const MOST_LINES = 5000;
@@ -28,8 +29,8 @@ class LogTail extends HTMLElement {
   disconnectedCallback() {
     this.#leave();
     this.#box.removeEventListener("scroll", this.#scrolled);
-    cancelAnimationFrame(this.#frame);
-    this.#frame = 0;
+    this.#frame = cancelAnimationFrame(this.#frame) ?? 0;
+    [this.#pending, this.#pendingLines] = [[], 0];
   }
 
   #isAtEnd() {
@@ -42,7 +43,9 @@ class LogTail extends HTMLElement {
     this.#pending.push(message);
     this.#pendingLines += message.lines ?? 0;
     // A tab out of sight keeps what fits the page: the rest would be dropped on arrival.
-    while (this.#pendingLines > MOST_LINES && this.#pending.length > 1) this.#pendingLines -= this.#pending.shift().lines ?? 0;
+    while (this.#pendingLines - (this.#pending[0].lines ?? 0) >= MOST_LINES) {
+      this.#pendingLines -= this.#pending.shift().lines ?? 0;
+    }
     this.#frame ||= requestAnimationFrame(() => this.#draw());
   }
 
@@ -56,8 +59,7 @@ class LogTail extends HTMLElement {
       this.setAttribute("after", message.to ?? message.at);
     }
     if (!wasAtEnd) this.#unseen += this.#pendingLines;
-    this.#pending = [];
-    this.#pendingLines = 0;
+    [this.#pending, this.#pendingLines] = [[], 0];
     this.#trim();
     if (wasAtEnd) this.#toEnd();
     else this.#offer();
@@ -65,8 +67,7 @@ class LogTail extends HTMLElement {
 
   #clear() {
     for (const line of this.querySelectorAll(".line")) line.remove();
-    this.#partial = null;
-    this.#isCut = true;
+    [this.#partial, this.#isCut] = [null, true];
   }
 
   #append({ html, partial }) {
@@ -92,19 +93,15 @@ class LogTail extends HTMLElement {
 
   #noteMissing() {
     const first = Number(this.querySelector(".line")?.id.slice(1) ?? 1);
-    let note = this.querySelector(".log__note");
-    if (!note) {
-      note = Object.assign(document.createElement("p"), { className: "log__note" });
-      this.prepend(note);
-    }
+    const note = this.querySelector(".log__note") ?? make("p", { className: "log__note" });
+    this.prepend(note);
     note.textContent = `Lines 1 to ${(first - 1).toLocaleString()} are not shown here.`;
   }
 
   #offer() {
     if (!this.#unseen) return;
     if (!this.#button) {
-      this.#button = Object.assign(document.createElement("button"), { type: "button", className: "pill log__pill" });
-      this.#button.addEventListener("click", () => this.#toEnd());
+      this.#button = make("button", { type: "button", className: "pill log__pill", onclick: () => this.#toEnd() });
       this.append(this.#button);
     }
     this.#button.textContent = this.#unseen === 1 ? "1 new line" : `${this.#unseen.toLocaleString()} new lines`;
@@ -117,8 +114,7 @@ class LogTail extends HTMLElement {
 
   #seeAll() {
     this.#unseen = 0;
-    this.#button?.remove();
-    this.#button = null;
+    this.#button = this.#button?.remove() ?? null;
   }
 }
 

@@ -108,7 +108,7 @@ def _pickle(materializer: BaseMaterializer, value: Any) -> None:
         raise
     except Exception as exc:  # whatever the classes of the user's value do while they are pickled
         raise ArtifactError(
-            f"A value of type {typenames.printable(type(value))} cannot be stored: {exc}",
+            f"A value of type {typenames.printable(type(value))} cannot be stored: {exc}.",
             hint="Return plain data instead, or give the output a materializer.",
         ) from exc
 

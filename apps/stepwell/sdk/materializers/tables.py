@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 from html import escape
 from typing import Any, ClassVar
@@ -31,8 +32,10 @@ class PandasMaterializer(BaseMaterializer):
     def save(self, data: Any) -> None:
         if _fits_parquet(data):
             data.to_parquet(self.file(PARQUET), engine="pyarrow")
-        else:
-            self.file(pickled.FILE).write_bytes(pickled.dumps(data))
+            if _keeps_types(self.file(PARQUET), data):
+                return
+            self.file(PARQUET).unlink()
+        self.file(pickled.FILE).write_bytes(pickled.dumps(data))
 
     def load(self, data_type: type[Any]) -> Any:
         if not self.file(PARQUET).exists():
@@ -58,7 +61,7 @@ class PandasMaterializer(BaseMaterializer):
             "dtypes": {str(name): str(data.dtypes.iloc[at]) for at, name in enumerate(columns)},
             "missing": int(data.isna().sum().sum()),
         }
-        numbers = data.iloc[:, : len(columns)].select_dtypes("number")
+        numbers = data.iloc[:, [at for at in range(len(columns)) if data.dtypes.iloc[at].kind in "biuf"]]
         if len(data) and numbers.shape[1] and numbers.columns.is_unique:
             summary = numbers.agg(["min", "max", "mean"])
             metadata["numbers"] = {str(name): _summary(summary[name]) for name in summary.columns}
@@ -127,6 +130,13 @@ def _columns_fit(data: Any) -> bool:
         column.dtype.kind in "biufM" or pandas.api.types.infer_dtype(column, skipna=False) == "string"
         for column in columns
     )
+
+
+def _keeps_types(file: Any, data: Any) -> bool:
+    # seconds become milliseconds, and whether text is `object` or `str` depends on the version of pandas
+    parquet = importlib.import_module("pyarrow.parquet")
+    stored = parquet.read_schema(file).empty_table().to_pandas()
+    return bool(stored.dtypes.equals(data.dtypes) and stored.index.dtype == data.index.dtype)
 
 
 def _summary(column: Any) -> dict[str, Any]:

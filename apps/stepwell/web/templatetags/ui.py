@@ -11,6 +11,7 @@ from stepwell.web import assets
 from stepwell.web.present import Moment, Span, State
 
 register = template.Library()
+_NOTHING = format_html("{}", "–")
 
 
 @register.simple_tag
@@ -55,7 +56,7 @@ def state(value: State, pill: bool = False) -> SafeString:
 def when(moment: Moment | None) -> SafeString:
     """Print a time relative to now, its exact form on hover; it ticks where scripts run."""
     if moment is None:
-        return format_html("–")
+        return _NOTHING
     return format_html(
         '<time-ago datetime="{0}"><time datetime="{0}" title="{1}">{2}</time></time-ago>',
         moment.iso,
@@ -68,7 +69,7 @@ def when(moment: Moment | None) -> SafeString:
 def exact(moment: Moment | None) -> SafeString:
     """Print a time in full, in the person's zone."""
     if moment is None:
-        return format_html("–")
+        return _NOTHING
     return format_html('<time datetime="{}" title="{}">{}</time>', moment.iso, moment.relative, moment.exact)
 
 
@@ -76,7 +77,7 @@ def exact(moment: Moment | None) -> SafeString:
 def took(span: Span | None) -> SafeString:
     """Print a duration, ticking while it still grows."""
     if span is None:
-        return format_html("–")
+        return _NOTHING
     if span.since:
         return format_html('<duration-tick start="{}">{}</duration-tick>', span.since, span.text)
     return format_html("{}", span.text)
@@ -86,5 +87,5 @@ def took(span: Span | None) -> SafeString:
 def beat(moment: Moment | None) -> SafeString:
     """Print how old the newest heartbeat is."""
     if moment is None:
-        return format_html("no beat yet")
+        return format_html("{}", "no beat yet")
     return format_html('beat <beat-age at="{0}" title="{1}">{2}</beat-age>', moment.iso, moment.exact, moment.relative)

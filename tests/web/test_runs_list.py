@@ -1,0 +1,192 @@
+"""The list of runs: filters in the address, pages by key, and a bounded number of queries."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from stepwell.accounts.models import InstanceSettings
+from stepwell.web import runs
+from tests import factories
+from tests.web.page import Element, read
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def numbers(page: Element) -> list[int]:
+    """The runs of the page, in its order."""
+    rows = page.one("tbody").all("tr") if page.has("tbody") else []
+    return [int(row.one("a", class_="table__link")["href"].split("/")[2]) for row in rows]
+
+
+def test_runs_are_listed_newest_first_with_state_steps_and_time(as_charlie: Client) -> None:
+    pipeline = factories.make_pipeline("train-model")
+    factories.make_run(pipeline=pipeline, status="completed", steps=2, seconds=372, actor_name="ana", tags=["gpu"])
+    factories.make_run(pipeline=pipeline, status="queued")
+
+    page = read(as_charlie.get("/runs/"))
+
+    assert numbers(page) == [2, 1]
+    newest, oldest = page.one("tbody").all("tr")
+    assert newest.one("span", class_="state").text == "Queued"
+    for text in ("Completed", "train-model #1", "gpu", "2 completed", "ana", "browser", "6 m 12 s"):
+        assert text in oldest.text
+
+
+def test_signing_in_is_needed(client: Client, db: None) -> None:
+    assert client.get("/runs/")["Location"].startswith("/login/")
+
+
+def test_the_list_answers_reads_only(as_bob: Client) -> None:
+    assert as_bob.post("/runs/").status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("status=failed", [3]),
+        ("status=failed&status=running", [3, 2]),
+        ("pipeline=nightly-report", [2]),
+        ("trigger=schedule", [2]),
+        ("tag=gpu", [1]),
+        ("tag=gp", []),
+        ("text=NIGHTLY", [2]),
+        ("text=%233", [3]),
+        ("text=gpu", [1]),
+        ("since=2h", [3, 2]),
+        ("status=failed&tag=gpu", []),
+    ],
+)
+def test_filters_choose_runs(as_charlie: Client, query: str, expected: list[int]) -> None:
+    train = factories.make_pipeline("train-model")
+    report = factories.make_pipeline("nightly-report")
+    old = timezone.now() - timedelta(hours=5)
+    factories.make_run(pipeline=train, status="completed", tags=["gpu"], started=old)
+    factories.make_run(pipeline=report, status="running", trigger="schedule")
+    factories.make_run(pipeline=train, status="failed")
+
+    assert numbers(read(as_charlie.get(f"/runs/?{query}"))) == expected
+
+
+@pytest.mark.parametrize(
+    "query", ["status=nope", "trigger=nope", "pipeline=nope", "since=ten", "before=1", "since=9e99d"]
+)
+def test_a_filter_that_does_not_exist_is_refused_in_words(as_charlie: Client, query: str) -> None:
+    page = read(as_charlie.get(f"/runs/?{query}"), status=422)
+
+    assert page.one("h1").text == "This does not fit"
+
+
+@pytest.mark.parametrize("text", ["%", "_", "a\x00b", "'", '"', HOSTILE, "x" * 5000, "#", "٣"])
+def test_any_text_can_be_looked_for(as_charlie: Client, text: str) -> None:
+    factories.make_run(name="train-1")
+
+    response = as_charlie.get("/runs/", {"text": text})
+
+    assert numbers(read(response)) == []
+
+
+def test_each_filter_in_force_is_a_chip_that_leaves_the_others(as_charlie: Client) -> None:
+    factories.make_run(status="failed", tags=["gpu"])
+
+    page = read(as_charlie.get("/runs/?status=failed&tag=gpu&since=7d"))
+
+    chips = page.all("span", class_="chip")
+    assert [chip.text for chip in chips] == ["Failed", "tag: gpu", "last 7 days"]
+    without_tag = chips[1].one("a")
+    assert without_tag["href"] == "?status=failed&since=7d"
+    assert without_tag["aria-label"] == "Remove filter tag: gpu"
+
+
+def test_the_form_shows_what_is_filtered(as_charlie: Client) -> None:
+    page = read(as_charlie.get("/runs/?status=failed&text=abc"))
+
+    form = page.one("form", class_="filters")
+    assert form.one("input", name="text")["value"] == "abc"
+    assert [option["value"] for option in form.all("option") if "selected" in option.attributes] == ["failed"]
+
+
+def test_pages_follow_one_another_without_gap_or_repeat(as_charlie: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "PAGE_ROWS", 2)
+    pipeline = factories.make_pipeline()
+    for _ in range(5):
+        factories.make_run(pipeline=pipeline)
+    seen: list[int] = []
+    path: str | None = "/runs/?status=completed"
+    while path:
+        page = read(as_charlie.get(path))
+        seen += numbers(page)
+        following = page.all("a", rel="next")
+        path = f"/runs/{following[0]['href']}" if following else None
+
+    assert seen == [5, 4, 3, 2, 1]
+
+
+def test_no_runs_and_no_match_are_said_apart(as_charlie: Client) -> None:
+    assert "No runs yet" in read(as_charlie.get("/runs/")).text
+
+    factories.make_run()
+
+    assert "No run fits these filters" in read(as_charlie.get("/runs/?status=failed")).text
+
+
+@pytest.mark.parametrize("ref", ["#1", "1"])
+def test_the_search_box_jumps_to_a_run_named_exactly(as_charlie: Client, ref: str) -> None:
+    factories.make_run()
+
+    assert as_charlie.get("/runs/", {"text": ref, "jump": "1"})["Location"] == "/runs/1/"
+
+
+def test_the_search_box_lists_what_is_no_single_run(as_charlie: Client) -> None:
+    factories.make_run(pipeline=factories.make_pipeline("train-model"))
+
+    assert numbers(read(as_charlie.get("/runs/", {"text": "train", "jump": "1"}))) == [1]
+
+
+def test_hostile_names_are_text(as_charlie: Client) -> None:
+    pipeline = factories.make_pipeline(HOSTILE)
+    factories.make_run(pipeline=pipeline, name=HOSTILE, tags=[HOSTILE], actor_name=HOSTILE)
+
+    page = read(as_charlie.get("/runs/", {"tag": HOSTILE}))
+
+    assert numbers(page) == [1]
+    assert not page.all("img")
+    assert HOSTILE in page.text
+
+
+def test_queries_stay_few_and_leave_long_columns_alone(as_charlie: Client, django_assert_max_num_queries) -> None:
+    for _ in range(12):
+        factories.make_run(status="failed", steps={"load": "completed", "train": "failed"})
+    InstanceSettings.load()
+
+    with (
+        CaptureQueriesContext(
+            connection,
+        ) as queries,
+        django_assert_max_num_queries(9),
+    ):
+        as_charlie.get("/runs/")
+
+    asked = " ".join(query["sql"] for query in queries)
+    assert "error_traceback" not in asked
+    assert '"plan"' not in asked
+    assert '"spec"' not in asked
+
+
+def test_only_operators_may_run_a_pipeline_from_here(as_bob: Client, as_charlie: Client) -> None:
+    assert "Run a pipeline" in read(as_bob.get("/runs/")).text
+    assert "Run a pipeline" not in read(as_charlie.get("/runs/")).text
+
+
+def test_htmx_gets_the_rows_alone(as_charlie: Client) -> None:
+    factories.make_run()
+
+    page = read(as_charlie.get("/runs/", headers={"HX-Request": "true", "HX-Target": "runs-rows"}))
+
+    assert numbers(page) == [1]
+    assert not page.has("html")
