@@ -33,7 +33,7 @@ clean:  ## remove what the other targets made; your runs in ~/.stepwell stay
 	rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find apps tests examples -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/.stamp: requirements.lock Makefile
+.venv/.stamp: requirements.lock
 	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "Stepwell needs Python 3.11 or newer. Here python3 is: $$(python3 --version 2>&1 | head -n 1)." >&2; \
 		echo "Install one, or name one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }

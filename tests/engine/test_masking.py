@@ -99,7 +99,7 @@ def test_without_secrets_bytes_pass_through_untouched() -> None:
     assert Masker(["abc"]).feed(content) is content
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     secrets=st.lists(st.text("ab\n", min_size=4, max_size=24), max_size=6),
     written=st.text("ab\n", max_size=300),
@@ -111,7 +111,7 @@ def test_cuts_in_the_stream_change_nothing(secrets: list[str], written: str, siz
     assert shown.decode() == Masker(secrets).text(written)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_many_secrets_of_any_length_are_found_at_any_place(seed: int) -> None:
     chance = random.Random(seed)

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from stepwell.engine import supervision
+from stepwell.engine import supervision, trees
 from stepwell.engine.logfile import LogReader
 from stepwell.engine.ports import Outcome
 from stepwell.engine.stephost import StepHost
 from stepwell.engine.supervise import Group, Pace
-from tests.engine.support import Attempt, Recorder, is_running, read_pid, until
+from tests.engine.support import Attempt, Recorder, child_main, is_running, read_pid, until
 
 
 def test_completed_step_is_published_once_with_its_usage(host: StepHost, tmp_path: Path) -> None:
@@ -197,6 +197,21 @@ def test_cancel_ends_a_willing_step_at_once(host: StepHost, tmp_path: Path) -> N
     assert [result.status for result in attempt.watcher.results] == ["cancelled"]
 
 
+def test_cancel_that_meets_a_process_still_being_set_up_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_up = trees.die_with_parent
+    monkeypatch.setattr(trees, "die_with_parent", lambda parent: (time.sleep(0.4), set_up(parent)))
+    host = StepHost.fork(child_main)
+    attempt = Attempt(host, tmp_path, watcher=Recorder("cancel"), pace=Pace(beat=0.1, grace=30), do="sleep")
+
+    outcome = attempt.run()
+
+    host.close()
+    assert (outcome.status, outcome.signal) == ("cancelled", signal.SIGTERM)
+    assert attempt.seconds < 2
+
+
 def test_step_hears_a_polite_stop_before_term_ends_it(host: StepHost, tmp_path: Path) -> None:
     attempt = Attempt(host, tmp_path, do="polite")
     asker = threading.Thread(target=lambda: (read_pid(tmp_path / "pid"), attempt.supervision.ask("stop")))
@@ -236,14 +251,14 @@ def test_lost_lease_kills_and_publishes_nothing(host: StepHost, tmp_path: Path) 
 
 def test_supervisor_that_cannot_store_beats_ends_the_step_before_the_lease_does(host: StepHost, tmp_path: Path) -> None:
     watcher = Recorder("go", ConnectionError("the database is away"))
-    attempt = Attempt(host, tmp_path, watcher=watcher, do="sleep")
+    attempt = Attempt(host, tmp_path, watcher=watcher, pace=Pace(beat=0.1, lease=1.0, grace=30), do="sleep")
 
     outcome = attempt.run()
 
     assert outcome.status == "interrupted"
     assert "heartbeat" in outcome.reason
     assert attempt.supervision.is_lost
-    assert 1.2 <= attempt.seconds < 1.5 + 0.5
+    assert 0.8 <= attempt.seconds < 1.0 + 0.5
     assert watcher.results == []
     assert not is_running(attempt.supervision.pid)
 
@@ -278,7 +293,7 @@ def test_result_that_can_never_be_stored_leaves_the_attempt_lost(host: StepHost,
         def result(self, outcome: Outcome) -> None:
             raise RuntimeError("broken")
 
-    attempt = Attempt(host, tmp_path, watcher=Broken(), do="noop")
+    attempt = Attempt(host, tmp_path, watcher=Broken(), pace=Pace(lease=0.5), do="noop")
 
     outcome = attempt.run()
 

@@ -87,9 +87,9 @@ def test_a_line_without_an_end_is_shown_and_then_replaced_by_the_whole(session, 
         found = tab.collect("log", lambda found: bool(found and found[-1]["partial"]))
         assert lines(found) == [(1, "first")]
         assert 'id="L2"' in found[-1]["partial"]
-        write("\rloading: 100%\n")
+        write(" 100%\n")
         found = tab.collect("log", lambda found: bool(lines(found)))
-    assert lines(found) == [(2, "loading: 100%")]
+    assert lines(found) == [(2, "loading: 10% 100%")]
     assert found[-1]["partial"] == ""
 
 

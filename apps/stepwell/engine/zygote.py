@@ -134,9 +134,12 @@ class _Zygote:
 
     def _fork(self, child: _Child, spec: dict[str, Any]) -> None:
         stepchild.flush_streams()
+        # A TERM that meets the child before it is set up has to wait; ignored as here, it would be lost.
+        signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED_SIGNALS)
         try:
             pid = os.fork()
         except OSError as error:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED_SIGNALS)
             child.ctl.send({"op": "refused", "error": f"the system could not start a process: {error.strerror}"})
             self._forget_ctl(child)
             return
@@ -149,6 +152,7 @@ class _Zygote:
                 host_pid=self._pid,
                 host_descriptors=self._descriptors_but(child),
             )
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED_SIGNALS)
         child.pid = pid
         self._by_pid[pid] = child
         child.close_handed_over()

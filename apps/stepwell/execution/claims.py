@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -47,7 +46,7 @@ class Claim:
 def claim(attempt_id: UUID, *, owner_id: UUID, script: bool = False) -> Claim | None:
     """Take a queued attempt; return None when it is not to be had (taken, cancelled, a script's own)."""
     try:
-        with transaction.atomic():
+        with events.one_transaction():
             return _claim(attempt_id, owner_id, script=script)
     except _Taken:
         return None
@@ -68,7 +67,7 @@ def _claim(attempt_id: UUID, owner_id: UUID, *, script: bool) -> Claim:
     )
     if not taken:
         raise _Taken
-    attempt = Attempt.objects.select_related("step_run__run").get(id=attempt_id)
+    attempt = Attempt.objects.select_related("step_run__run__snapshot", "step_run__run__pipeline").get(id=attempt_id)
     step = attempt.step_run
     started_at = step.started_at or now
     if step.status != StepStatus.QUEUED or not moves.move_step(step, StepStatus.RUNNING, started_at=started_at):

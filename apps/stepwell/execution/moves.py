@@ -46,9 +46,7 @@ def step_payload(step: StepRun) -> dict[str, Any]:
 def make_attempt(step: StepRun) -> Attempt:
     """Store the next attempt of a step that is queued, and ring for it once the transaction is stored."""
     number = Attempt.objects.filter(step_run=step).count() + 1
-    attempt = Attempt.objects.create(step_run=step, number=number)
-    # An expression cannot be given at creation and read back, so the clock is set in a second statement.
-    Attempt.objects.filter(id=attempt.id).update(rung_at=DbNow())
+    attempt = Attempt.objects.create(step_run=step, number=number, rung_at=DbNow())
     ring_on_commit(attempt.id)
     return attempt
 

@@ -7,7 +7,6 @@ import re
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
 from django.db.models import F, Max
 from django.utils import timezone
 
@@ -21,7 +20,7 @@ from stepwell.execution.claims import Claim, LeaseLost, attempt_payload
 from stepwell.execution.stores import OrmRunStore
 from stepwell.kit.models import DbNow
 from stepwell.runs import events
-from stepwell.runs.models import Attempt, Run, StepRun
+from stepwell.runs.models import Run, StepRun
 
 _NUMBERS = re.compile(r"0x[0-9a-f]+|\d+", re.IGNORECASE)
 
@@ -33,20 +32,20 @@ def publish(claim: Claim, outcome: Outcome) -> None:
         LeaseLost: Another process owns the attempt now; nothing was stored.
     """
     try:
-        with transaction.atomic():
+        with events.one_transaction():
             _publish(claim, outcome)
     except LeaseLost:
         raise
     except StepwellError as exc:
         # What it made cannot be stored as asked (a version that exists, a plan that does not fit): the step fails.
         error = ErrorInfo(type=type(exc).__name__, message=str(exc), retryable=False)
-        with transaction.atomic():
+        with events.one_transaction():
             _publish(claim, Outcome(status=AttemptStatus.FAILED, reason=str(exc), error=error))
 
 
 def _publish(claim: Claim, outcome: Outcome) -> None:
     _end_attempt(claim, outcome)
-    step = StepRun.objects.select_related("run").get(id=claim.step.id)
+    step = StepRun.objects.select_related("run__pipeline").get(id=claim.step.id)
     if outcome.status == AttemptStatus.COMPLETED:
         _complete(step, outcome.result)
     elif outcome.status == AttemptStatus.CANCELLED:
@@ -78,7 +77,8 @@ def _end_attempt(claim: Claim, outcome: Outcome) -> None:
     )
     if not ended:
         raise LeaseLost(f"Attempt {claim.attempt.id} is not ours any more.")
-    attempt = Attempt.objects.select_related("step_run").get(id=claim.attempt.id)
+    attempt = claim.attempt
+    attempt.status, attempt.status_reason = outcome.status, outcome.reason
     events.record(claim.step.run_id, "attempt.status", attempt_payload(attempt))
 
 

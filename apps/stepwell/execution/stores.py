@@ -19,7 +19,10 @@ _LIVE_RUN = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.PAUSED, RunStatus.CA
 
 
 class OrmRunStore:
-    """``engine.ports.RunStore`` on Django's ORM."""
+    """``engine.ports.RunStore`` on Django's ORM, for one transaction: rows it listed are not read again."""
+
+    def __init__(self) -> None:
+        self._listed: dict[UUID, StepRun] = {}
 
     def transaction(self) -> AbstractContextManager[Any]:
         return transaction.atomic()
@@ -38,20 +41,21 @@ class OrmRunStore:
         if after is not None:
             below = StepEdge.objects.filter(upstream__in=after).values("downstream")
             waiting = waiting.filter(id__in=below)
-        steps = list(waiting.order_by("ordinal").values_list("id", "invocation_id"))
-        upstream: dict[UUID, dict[str, str]] = {step_id: {} for step_id, _ in steps}
+        steps = list(waiting.select_related("run").order_by("ordinal"))
+        self._listed.update({step.id: step for step in steps})
+        upstream: dict[UUID, dict[str, str]] = {step.id: {} for step in steps}
         edges = StepEdge.objects.filter(downstream__in=list(upstream)).values_list(
             "downstream_id", "upstream__invocation_id", "upstream__status"
         )
         for downstream, name, status in edges:
             upstream[downstream][name] = status
-        return [WaitingStep(id=step_id, invocation_id=name, upstream=upstream[step_id]) for step_id, name in steps]
+        return [WaitingStep(id=step.id, invocation_id=step.invocation_id, upstream=upstream[step.id]) for step in steps]
 
     def find_cached(self, step_id: UUID) -> UUID | None:
-        return reuse.find_cached(StepRun.objects.select_related("run").get(id=step_id))
+        return reuse.find_cached(self._listed[step_id])
 
     def mark_cached(self, step_id: UUID, *, origin: UUID) -> None:
-        step = StepRun.objects.get(id=step_id)
+        step = self._listed[step_id]
         now = timezone.now()
         moves.move_step(step, StepStatus.CACHED, reason=step.cache_reason, origin_step_id=origin, started_at=now)
         links = StepArtifact.objects.filter(step_run_id=origin, direction=StepArtifact.Direction.OUTPUT)
@@ -68,10 +72,10 @@ class OrmRunStore:
         )
 
     def queue_step(self, step_id: UUID) -> None:
-        moves.queue_step(StepRun.objects.get(id=step_id))
+        moves.queue_step(self._listed[step_id])
 
     def skip_step(self, step_id: UUID, *, reason: str) -> None:
-        moves.move_step(StepRun.objects.get(id=step_id), StepStatus.SKIPPED, reason=reason)
+        moves.move_step(self._listed[step_id], StepStatus.SKIPPED, reason=reason)
 
     def cancel_open_steps(self, run_id: UUID, *, reason: str) -> None:
         unheld = (StepStatus.PENDING, StepStatus.QUEUED, StepStatus.RETRYING)

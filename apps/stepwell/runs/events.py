@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from stepwell.runs.models import Run, RunEvent
@@ -14,19 +16,40 @@ from stepwell.runs.models import Run, RunEvent
 _RAISE_SEQ = "UPDATE runs_run SET next_seq = next_seq + %s, updated_at = %s WHERE id = %s RETURNING next_seq"
 
 
-def record(run_id: UUID, kind: str, payload: dict[str, Any] | None = None) -> int:
-    """Store one event and return its ``seq``. The caller has a transaction open."""
-    return record_all(run_id, [(kind, payload or {})])
+#: per thread: run -> the events its open transaction has to tell, stored together at its end
+_told = threading.local()
 
 
-def record_all(run_id: UUID, events: Iterable[tuple[str, dict[str, Any]]]) -> int:
-    """Store events in order and return the last ``seq`` (0 when there were none).
+@contextmanager
+def one_transaction() -> Iterator[None]:
+    """Open a transaction, and store the events recorded in it together, as its last statements."""
+    if getattr(_told, "events", None) is not None:
+        yield
+        return
+    _told.events = {}
+    try:
+        with transaction.atomic():
+            yield
+            for run_id, rows in _told.events.items():
+                _store(run_id, rows)
+    finally:
+        _told.events = None
+
+
+def record(run_id: UUID, kind: str, payload: dict[str, Any] | None = None) -> None:
+    """Tell one event. The caller has a transaction open, ``one_transaction`` where there are several."""
+    told = getattr(_told, "events", None)
+    if told is None:
+        _store(run_id, [(kind, payload or {})])
+    else:
+        told.setdefault(run_id, []).append((kind, payload or {}))
+
+
+def _store(run_id: UUID, rows: list[tuple[str, dict[str, Any]]]) -> None:
+    """Store events in order.
 
     The row lock on the run serialises writers, so ``seq`` follows commit order on SQLite and Postgres alike.
     """
-    rows = list(events)
-    if not rows:
-        return 0
     now = timezone.now()
     first = _raise_seq(run_id, len(rows), now)
     RunEvent.objects.bulk_create(
@@ -35,7 +58,6 @@ def record_all(run_id: UUID, events: Iterable[tuple[str, dict[str, Any]]]) -> in
             for index, (kind, payload) in enumerate(rows)
         ]
     )
-    return first + len(rows) - 1
 
 
 def _raise_seq(run_id: UUID, count: int, now: Any) -> int:

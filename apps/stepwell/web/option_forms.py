@@ -13,7 +13,7 @@ from stepwell.core.plan import Overrides, Retry, StepOptions, StepOverride
 from stepwell.errors import ConfigError
 from stepwell.runs.models import StepRun
 from stepwell.web import present
-from stepwell.web.forms import Field
+from stepwell.web.forms import Field, is_endless
 
 #: steps whose options one form shows; a form has a limit of fields
 MOST_STEPS = 150
@@ -226,12 +226,18 @@ def _read_environment(text: str) -> dict[str, str]:
 
 def _read_settings(text: str) -> dict[str, Any]:
     try:
-        value = json.loads(text) if text else {}
+        value = json.loads(text, parse_constant=_refuse) if text else {}
     except (ValueError, RecursionError) as exc:
         raise _Wrong("This is not JSON. Write an object, such as {“docker”: {…}}.") from exc
+    if is_endless(value):
+        raise _Wrong("A number in it is too large.")
     if not isinstance(value, dict):
         raise _Wrong("Settings are a JSON object, such as {“docker”: {…}}.")
     return value
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(name)
 
 
 _READERS: dict[str, Any] = {

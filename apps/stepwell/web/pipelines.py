@@ -24,7 +24,7 @@ from stepwell.web import forms, present
 from stepwell.web.access import get_pipeline_or_404, needs
 from stepwell.web.pipeline_rows import bars, latest_runs, pipeline_rows
 from stepwell.web.request import WebRequest, record_run_act, render_page
-from stepwell.web.rerun import form_key
+from stepwell.web.rerun import form_key, was_sent
 from stepwell.web.run_rows import listed, run_rows
 
 PAGE_ROWS = 40
@@ -93,6 +93,8 @@ def run(request: WebRequest, slug: str) -> HttpResponse:
         return _form(request, pipeline, snapshot, errors={**exc.fields, **errors})
     if errors:
         return _form(request, pipeline, snapshot, errors=errors)
+    key = form_key(request)
+    is_repeat = was_sent(key)
     with transaction.atomic():
         made = actions.start_run(
             pipeline=pipeline,
@@ -102,9 +104,10 @@ def run(request: WebRequest, slug: str) -> HttpResponse:
             actor=request.user,
             name=name or None,
             tags=tags,
-            idempotency_key=form_key(request),
+            idempotency_key=key,
         )
-        record_run_act(request, "run.started", made, parameters=made.parameters)
+        if not is_repeat:
+            record_run_act(request, "run.started", made, parameters=made.parameters)
     messages.success(request, f"Run #{made.number} was started.")
     return redirect("runs:detail", made.number)
 

@@ -78,6 +78,8 @@ def rerun(request: WebRequest, ref: str) -> HttpResponse:
         return _page(request, run, steps, form, posted=request.POST)
     if form.n_errors:
         return _page(request, run, steps, form, posted=request.POST, status=422)
+    key = form_key(request)
+    is_repeat = was_sent(key)
     with transaction.atomic():
         new = actions.rerun(
             run=run,
@@ -85,9 +87,10 @@ def rerun(request: WebRequest, ref: str) -> HttpResponse:
             parameters=form.parameters,
             overrides=form.overrides,
             actor=request.user,
-            idempotency_key=form_key(request),
+            idempotency_key=key,
         )
-        record_run_act(request, "run.rerun", new, parent=run.number, scope=form.scope, changes=new.changes)
+        if not is_repeat:
+            record_run_act(request, "run.rerun", new, parent=run.number, scope=form.scope, changes=new.changes)
     messages.success(request, f"Run #{new.number} was started from #{run.number}.")
     return redirect("runs:detail", new.number)
 
@@ -96,6 +99,11 @@ def form_key(request: WebRequest) -> str | None:
     """Return what makes sending the same form twice start one run; None when the form has no key."""
     key = as_uuid(request.POST.get("form_key", ""))
     return f"form:{request.user.pk}:{key}" if key else None
+
+
+def was_sent(key: str | None) -> bool:
+    """Return whether a form with this key has started a run already."""
+    return key is not None and Run.objects.filter(idempotency_key=key).exists()
 
 
 def _steps(run: Run) -> list[StepRun]:

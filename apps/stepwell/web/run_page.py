@@ -161,7 +161,9 @@ def step_url(run: Run, invocation_id: str, attempt: int | None = None) -> str:
 
 
 def log_url(run: Run, invocation_id: str, attempt: int) -> str:
-    """Return the address of the log of one attempt."""
+    """Return the address of the log of one attempt; "" for a name that no address can hold."""
+    if "\n" in invocation_id:
+        return ""
     return reverse("runs:log", args=[run.number, invocation_id, attempt])
 
 
@@ -199,7 +201,8 @@ def _error(attempt: Attempt | None) -> str:
 def _log_end(run: Run, step: StepRun, attempt: Attempt | None) -> str:
     if attempt is None or not attempt.log_lines:
         return ""
-    return f"{log_url(run, step.invocation_id, attempt.number)}#L{attempt.log_lines}"
+    url = log_url(run, step.invocation_id, attempt.number)
+    return f"{url}#L{attempt.log_lines}" if url else ""
 
 
 def _option(value: Any, what: str) -> str:

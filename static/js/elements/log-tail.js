@@ -61,8 +61,7 @@ class LogTail extends HTMLElement {
     if (!wasAtEnd) this.#unseen += this.#pendingLines;
     [this.#pending, this.#pendingLines] = [[], 0];
     this.#trim();
-    if (wasAtEnd) this.#toEnd();
-    else this.#offer();
+    wasAtEnd ? this.#toEnd() : this.#offer();
   }
 
   #clear() {

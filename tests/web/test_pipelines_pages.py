@@ -1,0 +1,218 @@
+"""The list of pipelines, the page of one, and the form that runs it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from stepwell.accounts.models import AuditEvent, InstanceSettings
+from stepwell.runs.models import Run
+from stepwell.web import pipelines
+from tests import factories
+from tests.web.page import form_of, read
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def required(**properties: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def test_pipelines_are_listed_by_name_with_their_latest_run(as_charlie: Client) -> None:
+    factories.make_pipeline("b-report", docstring="Numbers of the day.\n\nMore.")
+    train = factories.make_pipeline("a-train")
+    factories.make_run(pipeline=train, status="failed")
+
+    rows = read(as_charlie.get("/pipelines/")).one("tbody").all("tr")
+
+    assert [row.one("a", class_="table__link").text for row in rows] == ["a-train", "b-report"]
+    assert "Failed" in rows[0].text
+    assert "Numbers of the day." in rows[1].text
+    assert "never ran" in rows[1].text
+
+
+def test_an_empty_list_says_how_to_register(as_charlie: Client) -> None:
+    assert "stepwell register FILE" in read(as_charlie.get("/pipelines/")).text
+
+
+def test_pages_of_pipelines_follow_one_another(as_charlie: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipelines, "PAGE_ROWS", 2)
+    for name in "abc":
+        factories.make_pipeline(name)
+
+    first = read(as_charlie.get("/pipelines/"))
+    second = read(as_charlie.get(f"/pipelines/{first.one('a', rel='next')['href']}"))
+
+    assert [link.text for link in second.all("a", class_="table__link")] == ["c"]
+    assert not second.has("a", rel="next")
+
+
+def test_queries_of_the_list_do_not_grow(as_charlie: Client, django_assert_max_num_queries) -> None:
+    for _ in range(5):
+        pipeline = factories.make_pipeline()
+        for _ in range(3):
+            factories.make_run(pipeline=pipeline)
+    InstanceSettings.load()
+
+    with django_assert_max_num_queries(7):
+        as_charlie.get("/pipelines/")
+
+
+def test_the_page_of_a_pipeline_tells_what_it_is_how_it_went_and_what_it_takes(as_charlie: Client) -> None:
+    pipeline = factories.make_pipeline("train-model", docstring="Train a model.")
+    factories.make_run(pipeline=pipeline, status="completed", seconds=60)
+    factories.make_snapshot(pipeline, git_commit="9f2c1ab7d0", can_run=False)
+    factories.make_run(status="completed")
+
+    page = read(as_charlie.get("/pipelines/train-model/"))
+
+    assert page.one("h1").text == "train-model"
+    for text in ("Train a model.", "1 of the latest 1 run completed, usually 1 m 00 s", "learning_rate float 0.01"):
+        assert text in page.text
+    assert "backbone resnet18 one of resnet18, resnet50" in page.text
+    assert [row.all("td")[0].text for row in page.all("tbody")[1].all("tr")] == ["2", "1"]
+    assert "9f2c1ab" in page.text
+    assert "not kept" in page.text
+    assert [link.text for link in page.all("tbody")[0].all("a", class_="table__link")] == ["#1"]
+
+
+def test_hostile_pipelines_are_text(as_bob: Client) -> None:
+    schema = {"type": "object", "properties": {HOSTILE: {"type": "string", "default": HOSTILE, "description": HOSTILE}}}
+    pipeline = factories.make_pipeline(HOSTILE, docstring=HOSTILE, schema=schema)
+    factories.make_run(pipeline=pipeline)
+
+    for path in ("/pipelines/", f"/pipelines/{pipeline.slug}/", f"/pipelines/{pipeline.slug}/run/", "/"):
+        assert not read(as_bob.get(path)).all("img")
+
+
+@pytest.mark.parametrize("path", ["/pipelines/nope/", "/pipelines/nope/run/", "/pipelines/%00/"])
+def test_a_pipeline_that_is_not_there_is_not_found(as_bob: Client, path: str) -> None:
+    assert "There is no pipeline" in read(as_bob.get(path), status=404).text
+
+
+def test_the_form_has_a_field_of_the_right_kind_for_each_parameter(as_bob: Client) -> None:
+    factories.make_pipeline("train")
+
+    page = read(as_bob.get("/pipelines/train/run/"))
+
+    kinds = {
+        element["name"]: (element.tag, element.attributes.get("type"))
+        for element in page.one("form", class_="dialog").all()
+        if (element.attributes.get("name") or "").startswith("p:")
+    }
+    assert kinds == {
+        "p:learning_rate": ("input", None),
+        "p:epochs": ("input", None),
+        "p:shuffle": ("input", "checkbox"),
+        "p:backbone": ("select", None),
+        "p:note": ("input", None),
+        "p:layers": ("textarea", None),
+    }
+    assert page.one("label", **{"for": "p0"}).text == "learning_rate float"
+
+
+def test_sending_the_form_starts_a_run_with_what_it_says(as_bob: Client, bob) -> None:
+    factories.make_pipeline("train")
+    sent = form_of(read(as_bob.get("/pipelines/train/run/")), "/pipelines/train/run/")
+    del sent["p:shuffle"]
+    sent |= {"p:learning_rate": "0.5", "p:epochs": "1_000", "p:note": " a ", "p:layers": "[1]"}
+
+    response = as_bob.post("/pipelines/train/run/", {**sent, "name": "first", "tags": "gpu, nightly,, gpu"})
+
+    run = Run.objects.get()
+    assert response["Location"] == "/runs/1/"
+    assert run.parameters == {
+        "learning_rate": 0.5,
+        "epochs": 1000,
+        "shuffle": False,
+        "backbone": "resnet18",
+        "note": " a ",
+        "layers": [1],
+    }
+    assert (run.name, run.tags, run.trigger, run.actor) == ("first", ["gpu", "nightly"], "browser", bob)
+    assert AuditEvent.objects.get(action="run.started").object_name == "train #1"
+
+
+@pytest.mark.parametrize(
+    ("about", "text", "message"),
+    [
+        ({"type": "integer"}, "", "This parameter is required."),
+        ({"type": "integer"}, "x", "“x” is not a whole number."),
+        ({"type": "number"}, "1e999", "A number in it is too large."),
+        ({"type": "integer", "minimum": 1}, "0", "0 is less than the minimum of 1."),
+        ({"type": "array", "items": {"type": "integer"}}, '["a"]', "is not a whole number."),
+        ({"type": "object"}, "[1]", "is not a JSON object."),
+    ],
+)
+def test_a_value_that_does_not_fit_is_told_beside_its_field_and_nothing_is_made(
+    as_bob: Client, about: dict[str, Any], text: str, message: str
+) -> None:
+    factories.make_pipeline("train", schema=required(value=about))
+
+    page = read(as_bob.post("/pipelines/train/run/", {"p:value": text, "name": "kept"}), status=422)
+
+    assert message in page.one("p", id="p0-e").text
+    assert form_of(page, "/pipelines/train/run/")["name"] == "kept"
+    assert not Run.objects.exists()
+
+
+def test_parameters_nobody_declared_are_not_taken(as_bob: Client) -> None:
+    factories.make_pipeline("train", schema=required(value={"type": "integer"}))
+
+    as_bob.post("/pipelines/train/run/", {"p:value": "1", "p:evil": "1", "trigger": "api", "evil": "1"})
+
+    assert Run.objects.get().parameters == {"value": 1}
+    assert Run.objects.get().trigger == "browser"
+
+
+@pytest.mark.parametrize("tags", ["x" * 101, ",".join(str(number) for number in range(51))])
+def test_too_many_or_too_long_tags_are_refused(as_bob: Client, tags: str) -> None:
+    factories.make_pipeline("train")
+
+    assert "At most 50 tags" in read(as_bob.post("/pipelines/train/run/", {"tags": tags}), status=422).text
+    assert not Run.objects.exists()
+
+
+def test_the_same_form_sent_twice_starts_one_run(as_bob: Client) -> None:
+    factories.make_pipeline("train")
+    sent = form_of(read(as_bob.get("/pipelines/train/run/")), "/pipelines/train/run/")
+
+    as_bob.post("/pipelines/train/run/", sent)
+    as_bob.post("/pipelines/train/run/", sent)
+
+    assert Run.objects.count() == 1
+    assert AuditEvent.objects.filter(action="run.started").count() == 1
+
+
+def test_a_pipeline_without_kept_code_cannot_be_started_here(as_bob: Client) -> None:
+    factories.make_pipeline("train", can_run=False)
+
+    page = read(as_bob.get("/pipelines/train/run/"))
+    assert "disabled" in page.one("button", class_="btn--primary").attributes
+
+    assert "was not kept" in read(as_bob.post("/pipelines/train/run/", {}), status=422).text
+    assert not Run.objects.exists()
+
+
+def test_viewers_may_look_but_not_run(as_charlie: Client) -> None:
+    factories.make_pipeline("train")
+
+    assert not read(as_charlie.get("/pipelines/train/")).has("a", href="/pipelines/train/run/")
+    assert as_charlie.get("/pipelines/train/run/").status_code == 403
+    assert as_charlie.post("/pipelines/train/run/", {}).status_code == 403
+    assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize("path", ["/pipelines/", "/pipelines/train/", "/pipelines/train/run/"])
+def test_pages_of_pipelines_need_a_person_and_the_right_method(as_bob: Client, client: Client, path: str) -> None:
+    factories.make_pipeline("train")
+
+    assert client.get(path)["Location"].startswith("/login/")
+    assert as_bob.delete(path).status_code == 405

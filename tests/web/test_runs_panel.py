@@ -1,0 +1,113 @@
+"""The panel of one step on the run's page: attempts, log, options, artifacts, hooks."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from django.test import Client
+
+from stepwell.core.plan import Retry, StepOptions
+from tests import factories
+from tests.web.run_pages import failed_run, open_run
+
+
+def test_the_panel_opens_on_the_failed_step_else_on_the_running_one(as_charlie: Client) -> None:
+    assert open_run(as_charlie, failed_run()).one("tr", aria_selected="true")["data-step"] == "train"
+
+    running = factories.make_run(status="running", steps={"a": "completed", "b": "running", "c": "pending"})
+
+    assert open_run(as_charlie, running).one("tr", aria_selected="true")["data-step"] == "b"
+
+
+def test_the_address_says_which_step_and_attempt_the_panel_shows(as_charlie: Client) -> None:
+    run = failed_run()
+
+    page = open_run(as_charlie, run, "?step=train&attempt=2")
+
+    tabs = page.one("nav", aria_label="Attempts").all("a")
+    assert [tab.text for tab in tabs] == ["attempt 1", "attempt 2", "attempt 3"]
+    assert [tab.text for tab in tabs if "aria-current" in tab.attributes] == ["attempt 2"]
+    assert page.one("div", id="panel").has("a", href=f"/runs/{run.number}/logs/train/2/")
+
+
+@pytest.mark.parametrize(
+    "query", ["?step=nope", "?step=train&attempt=99", "?step=train&attempt=x", "?attempt=" + "9" * 400]
+)
+def test_an_address_that_names_nothing_shows_the_usual_panel(as_charlie: Client, query: str) -> None:
+    assert open_run(as_charlie, failed_run(), query).one("tr", aria_selected="true")["data-step"] == "train"
+
+
+def test_the_panel_tells_options_with_where_they_came_from(as_charlie: Client) -> None:
+    run = factories.make_run(status="completed")
+    options = StepOptions(retry=Retry(max_retries=2, delay=10, backoff=2), timeout=600, environment={"A": "1"})
+    step = factories.make_step(run, "train", options=options)
+    step.plan["origins"] = {"retry": "call", "timeout": "pipeline"}
+    step.plan["options"]["hooks"]["on_failure"] = "train.tell"
+    step.save()
+
+    panel = open_run(as_charlie, run).one("div", id="panel").text
+
+    for text in ("retry 2 retries, 10 s × 2 call", "timeout 10 m 00 s pipeline", 'environment {"A": "1"} default'):
+        assert text in panel
+    assert "on_failure train.tell" in panel
+
+
+def test_the_panel_lists_what_came_in_and_what_came_out(as_charlie: Client) -> None:
+    run = factories.make_run(status="completed", pipeline=factories.make_pipeline("p"))
+    load = factories.make_step(run, "load")
+    version = factories.make_artifact(load, "rows", files={"report.html": "<b>"}, size=2048)
+    factories.make_step(run, "train", after=load)
+
+    panel = open_run(as_charlie, run, "?step=load").one("div", id="panel")
+    assert "rows pandas.DataFrame · 2.0 KiB" in panel.text
+    assert "p::load::rows , version 1 · abababababab" in panel.text.replace("rows,", "rows ,")
+    assert panel.has("a", href=f"/artifacts/{version.id}/view/report.html")
+
+    assert "rows output of load" in open_run(as_charlie, run, "?step=train").one("div", id="panel").text
+
+
+def test_the_panel_tells_hooks_metadata_code_and_the_process(as_charlie: Client) -> None:
+    run = factories.make_run(status="failed")
+    step = factories.make_step(run, "train", status="failed", metadata={"accuracy": 0.94})
+    step.attempts.update(peak_memory_bytes=3 * 2**20, cpu_seconds=2.5, pid=7)
+    factories.make_event(run, "hook", step=str(step.id), hook="on_failure", ok=False, seconds=0.2, error="no mail")
+    factories.make_event(run, "hook", step=str(uuid.uuid4()), hook="on_success", ok=True)
+
+    panel = open_run(as_charlie, run).one("div", id="panel").text
+
+    for text in (
+        "accuracy 0.94",
+        "on_failure failed in 200 ms: no mail",
+        "def train()",
+        "3.0 MiB",
+        "worker-1, process 7",
+    ):
+        assert text in panel
+    assert "Traceback (most recent call last)" in panel
+    assert "on_success" not in panel
+
+
+def test_the_end_of_the_log_is_in_the_panel_as_lines(as_charlie: Client) -> None:
+    run = factories.make_run(status="completed")
+    step = factories.make_step(run, "train", attempts=False)
+    factories.make_attempt(step, log="".join(f"line {number}\n" for number in range(1, 1001)) + "\x1b[31mred\x1b[0m\n")
+
+    log = open_run(as_charlie, run).one("div", id="panel-log")
+
+    lines = log.all("div", class_="line")
+    assert [lines[0]["id"], lines[-1]["id"], len(lines)] == ["L502", "L1001", 500]
+    assert lines[-1].one("span", class_="a31").text == "red"
+    assert "Lines 1 to 501 are not shown here." in log.text
+
+
+def test_a_log_that_still_grows_is_followed_from_its_last_line(as_charlie: Client) -> None:
+    run = factories.make_run(status="running")
+    step = factories.make_step(run, "train", status="running", attempts=False)
+    attempt = factories.make_attempt(step, status="running", log="one\ntwo\nthr")
+
+    tail = open_run(as_charlie, run).one("log-tail")
+
+    assert tail["attempt"] == str(attempt.id)
+    assert tail["after"] == "8"
+    assert [line["id"] for line in tail.all("div", class_="line")] == ["L1", "L2", "L3"]
