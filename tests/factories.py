@@ -255,8 +255,8 @@ def make_artifact(
 
 def make_event(run: Run, kind: str = "note", **payload: Any) -> RunEvent:
     """Write the next event of a run."""
-    seq = events.record(run.id, kind, payload)
-    return RunEvent.objects.get(run=run, seq=seq)
+    events.record(run.id, kind, payload)
+    return RunEvent.objects.filter(run=run).latest("seq")
 
 
 def _next_number() -> int:

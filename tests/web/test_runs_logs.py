@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from django.test import Client
+from asgiref.sync import async_to_sync
+from django.test import AsyncClient, Client
 
+from stepwell.accounts.models import User
 from stepwell.runs.models import Run
 from stepwell.web import log_view
 from tests import factories
@@ -152,3 +154,20 @@ def test_a_step_with_a_line_break_in_its_name_does_not_break_the_run_page(as_cha
 
     assert "train model" in page.one("div", id="panel").text
     assert page.one("div", id="L1").text == "1 hello"
+
+
+def test_a_served_log_is_sent_piece_by_piece(async_client: AsyncClient, charlie: User) -> None:
+    """Served by ASGI, a log is an asynchronous stream: the server never holds it whole."""
+    text = "line\n" * 200_000
+    run = logged(text)
+
+    async def pieces() -> list[bytes]:
+        await async_client.aforce_login(charlie)
+        response = await async_client.get(f"/runs/{run.number}/logs/train/1/raw")
+        assert response.is_async
+        return [piece async for piece in response.streaming_content]
+
+    found = async_to_sync(pieces)()
+
+    assert len(found) > 1
+    assert b"".join(found) == text.encode()

@@ -239,6 +239,7 @@ def test_htmx_gets_what_changed_beside_one_another(as_charlie: Client) -> None:
     same = read(as_charlie.get(address, headers=headers))
     assert not same.has("html")
     assert [element["id"] for element in same.all(hx_swap_oob="true")] == [
+        "running-count",
         "run-head",
         "run-failure",
         "run-steps",
@@ -343,3 +344,30 @@ def test_a_run_whose_code_was_not_kept_says_so_instead_of_offering_a_rerun(as_bo
 
     assert "Its code was not kept" in head.text
     assert not head.all("a", class_="btn")
+
+
+def test_a_panel_nobody_chose_follows_the_run(as_charlie: Client) -> None:
+    run = factories.make_run(status="running", steps={"a": "running", "b": "pending"})
+    address = open_run(as_charlie, run).one("div", id="run-live")["hx-get"]
+    run.steps.filter(invocation_id="a").update(status="completed")
+    step = run.steps.get(invocation_id="b")
+    step.status = "running"
+    step.save()
+    factories.make_attempt(step, status="running", log="from b\n")
+
+    page = read(as_charlie.get(address, headers={"HX-Request": "true", "HX-Target": "run-live"}))
+
+    assert page.one("tr", aria_selected="true")["data-step"] == "b"
+    assert page.one("div", id="panel-head").one("h2").text == "b"
+    assert page.one("log-tail").one("div", class_="line").text == "1 from b"
+    assert page.has("div", id="panel-facts")
+
+
+def test_a_chosen_step_stays_while_the_run_goes_on(as_charlie: Client) -> None:
+    run = factories.make_run(status="running", steps={"a": "completed", "b": "running"})
+    address = open_run(as_charlie, run, "?step=a").one("div", id="run-live")["hx-get"]
+
+    page = read(as_charlie.get(address, headers={"HX-Request": "true", "HX-Target": "run-live"}))
+
+    assert page.one("tr", aria_selected="true")["data-step"] == "a"
+    assert not page.has("div", id="panel-log")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
 import threading
 import time
@@ -114,7 +113,6 @@ class Runner:
             signal.signal(number, self.stop)
 
     def _tick_until_stopped(self) -> None:
-        parent = os.getppid()
         next_sweep = next_tidy = 0.0
         while not self._stopping.wait(_TICK_SECONDS):
             try:
@@ -129,9 +127,6 @@ class Runner:
                 # Boundary of the clock: a database that is away for a moment must not end the runner.
                 log.exception("A round of the runner's clock failed; the next one is tried.")
                 close_old_connections()
-            if os.environ.get("STEPWELL_SUPERVISED") and os.getppid() != parent:
-                log.warning("The supervisor is gone; the runner stops.")
-                self.stop()
 
     def _tick(self) -> None:
         sweep.start_due()
@@ -145,6 +140,8 @@ class Runner:
         nodes.seen(self.node.id, slots=slots)
         sweep.sweep()
         self.hosts.close_unused()
+        # What a dead step host left behind was handed to this process.
+        trees.reap_unknown_children(())
 
     def _shut_down(self) -> None:
         self.consumer.stop_flag.set()

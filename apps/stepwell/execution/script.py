@@ -237,9 +237,8 @@ class _Loop:
     def _land(self, supervision: Supervision) -> None:
         flight = next(flight for flight in self.flights.values() if flight.supervision is supervision)
         outcome = supervision.outcome
-        with AnswerHere() as made:
+        if not supervision.is_lost:
             worker.finish(flight.watcher, outcome, writer=flight.writer, launch=flight.launch)
-        self.waiting.extend(made)
         flight.writer.seal()
         flight.watcher.sealed(
             log_bytes=flight.writer.n_bytes,

@@ -6,6 +6,7 @@ Every runner runs it; each move is a compare-and-set, so any number of runners m
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -17,6 +18,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from stepwell.core.status import AttemptStatus, ExecutionMode, RunStatus, StepStatus
+from stepwell.engine import trees
 from stepwell.engine.advance import advance
 from stepwell.engine.ports import Outcome
 from stepwell.execution import moves, nodes, publish
@@ -126,6 +128,9 @@ def force_cancelled() -> None:
 
 def _crash(attempt: Attempt, reason: str) -> None:
     log.warning("Attempt %s is taken back: %s", attempt.id, reason)
+    if attempt.host == nodes.host_name():
+        for pid in trees.find_left_behind(marker=str(attempt.id)):
+            trees.signal_tree(pid, signal.SIGKILL)
     _end(attempt, Outcome(status=AttemptStatus.CRASHED, reason=reason))
 
 

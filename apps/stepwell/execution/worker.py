@@ -32,7 +32,9 @@ def pace() -> Pace:
     """Return how often supervisors look, beat and wait, from the settings."""
     # Half a second at most between looks for a stop request; the watcher itself spaces the writes.
     look = min(0.5, settings.HEARTBEAT_SECONDS)
-    return Pace(beat=look, lease=settings.LEASE_SECONDS, grace=settings.GRACE_SECONDS, hook=settings.HOOK_SECONDS)
+    # A beat may be as old as the space between two writes when the supervisor counts from it.
+    lease = settings.LEASE_SECONDS - settings.HEARTBEAT_SECONDS
+    return Pace(beat=look, lease=lease, grace=settings.GRACE_SECONDS, hook=settings.HOOK_SECONDS)
 
 
 class Worker:
@@ -70,7 +72,11 @@ def run_claimed(claimed: Claim, *, launch: Launch, host: StepHost, stops: StopRe
     masker = Masker(launch.secret_values)
     watcher = AttemptWatcher(claimed, stops=stops)
     writer = LogWriter(log_path(claimed.step.run_id, claimed.attempt.id), cap_bytes=launch.log_cap_bytes)
-    outcome = supervise(_supervision(launch.spec, host, writer, masker, watcher, launch.options.timeout))
+    supervision = _supervision(launch.spec, host, writer, masker, watcher, launch.options.timeout)
+    outcome = supervise(supervision)
+    if supervision.is_lost:
+        writer.seal()
+        return None
     finish(watcher, outcome, writer=writer, launch=launch)
     if _needs_late_hook(claimed, launch, outcome):
         _run_late_hook(watcher, launch, outcome, host=host, writer=writer, masker=masker)
@@ -80,7 +86,7 @@ def run_claimed(claimed: Claim, *, launch: Launch, host: StepHost, stops: StopRe
 
 
 def finish(watcher: AttemptWatcher, outcome: Outcome, *, writer: LogWriter, launch: Launch) -> None:
-    """Publish what was not published yet, and close the log with how it ended."""
+    """Publish what was not published yet, and write into the log how it ended."""
     watcher.result(outcome)
     if outcome.status != AttemptStatus.COMPLETED:
         writer.note(_closing_line(watcher.claim, outcome, launch))

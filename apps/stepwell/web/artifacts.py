@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from django.conf import settings
-from django.http import FileResponse, HttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.urls import path, reverse
+from django.utils.http import content_disposition_header
 from django.views.decorators.clickjacking import xframe_options_sameorigin
 from django.views.decorators.http import require_safe
 
@@ -17,7 +19,7 @@ from stepwell.artifacts.models import ArtifactVersion
 from stepwell.errors import NotFound
 from stepwell.web import present
 from stepwell.web.access import needs, shown
-from stepwell.web.request import WebRequest, render_page
+from stepwell.web.request import WebRequest, render_page, stream
 from stepwell.web.run_page import step_url
 
 #: shown inside a frame that can run scripts but belongs to no site: it reaches neither cookies nor our pages
@@ -31,6 +33,7 @@ _IMAGES = {
 }
 _TEXTS = frozenset({".txt", ".md", ".csv", ".tsv", ".json", ".log", ".yaml", ".yml", ".toml", ".xml"})
 _TEXT_LIMIT = 512 * 1024
+_CHUNK = 256 * 1024
 _POLICY = (
     "sandbox allow-scripts; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
     "script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
@@ -68,23 +71,29 @@ def visualization(request: WebRequest, version: uuid.UUID, file: str) -> HttpRes
 @require_safe
 @xframe_options_sameorigin
 @needs(Role.VIEWER)
-def raw(request: WebRequest, version: uuid.UUID, file: str) -> FileResponse:
+def raw(request: WebRequest, version: uuid.UUID, file: str) -> StreamingHttpResponse:
     """Send the file; what a browser would run or draw goes out sandboxed, anything unknown as a download."""
     _, place = _find(version, file)
     suffix = place.suffix.lower()
     content_type = {**_FRAMED, **_IMAGES}.get(suffix)
     is_download = content_type is None or "download" in request.GET
-    response = FileResponse(
-        place.open("rb"),
-        as_attachment=is_download,
-        filename=_safe_name(place.name),
+    response = StreamingHttpResponse(
+        stream(request, _chunks(place)),
         content_type="application/octet-stream" if is_download else content_type,
     )
+    response["Content-Length"] = str(place.stat().st_size)
+    response["Content-Disposition"] = content_disposition_header(is_download, _safe_name(place.name)) or "inline"
     response["Content-Security-Policy"] = _POLICY if suffix in _FRAMED and not is_download else _CLOSED_POLICY
     response["X-Content-Type-Options"] = "nosniff"
     # The frame's document has no origin, so "same-origin" would keep its own image from loading.
     response["Cross-Origin-Resource-Policy"] = "same-origin"
     return response
+
+
+def _chunks(place: Path) -> Iterator[bytes]:
+    with place.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            yield chunk
 
 
 def _find(version_id: uuid.UUID, file: str) -> tuple[ArtifactVersion, Path]:

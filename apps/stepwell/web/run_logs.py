@@ -16,7 +16,7 @@ from stepwell.runs.logs import log_path
 from stepwell.runs.models import Attempt, Run, StepRun
 from stepwell.web import log_view, present, run_page
 from stepwell.web.access import get_run_or_404, needs, shown
-from stepwell.web.request import WebRequest, render_page
+from stepwell.web.request import WebRequest, render_page, stream
 
 _CHUNK = 256 * 1024
 _MAX_LINE = 10**12
@@ -66,7 +66,7 @@ def raw(request: WebRequest, ref: str, invocation_id: str, number: int) -> HttpR
         "Content-Security-Policy": "default-src 'none'; sandbox",
         "X-Content-Type-Options": "nosniff",
     }
-    return StreamingHttpResponse(chunks, content_type="text/plain; charset=utf-8", headers=headers)
+    return StreamingHttpResponse(stream(request, chunks), content_type="text/plain; charset=utf-8", headers=headers)
 
 
 def _chunks(reader: LogReader) -> Iterator[bytes]:

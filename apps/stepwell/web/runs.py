@@ -73,18 +73,22 @@ def detail(request: WebRequest, ref: str) -> HttpResponse:
 
 
 def _overview(request: WebRequest, run: Run) -> dict[str, Any]:
-    number = request.GET.get("attempt", "")
+    wanted, number = request.GET.get("step", ""), request.GET.get("attempt", "")
     attempt = int(number[:9]) if number.isascii() and number.isdigit() else None
-    table = step_table(run, request.GET.get("step", ""))
+    table = step_table(run, wanted)
     panel = step_panel(run, table.selected, attempt) if table.selected else None
-    shown_attempt = panel.attempt.number if panel and panel.attempt else None
+    log_shown = panel.log.attempt_id if panel and panel.log else None
     return {
         "table": table,
         "panel": panel,
         "live_query": present.query(
-            step=table.selected, attempt=attempt, shown=shown_attempt, mark=panel.mark if panel else None
+            # Unless the person chose a step the panel follows the run: to what runs, then to what failed.
+            step=wanted,
+            attempt=attempt,
+            shown=log_shown,
+            mark=panel.mark if panel else None,
         ),
-        "is_new_log": str(shown_attempt or "") != request.GET.get("shown", ""),
+        "is_new_log": (log_shown or "") != request.GET.get("shown", ""),
         "had_panel": bool(request.GET.get("mark")),
         "is_new_panel": panel is not None and panel.mark != request.GET.get("mark"),
     }

@@ -122,7 +122,7 @@ def step_panel(run: Run, invocation_id: str, attempt_number: int | None) -> Step
         metadata=[Fact(str(key), present.value(value)) for key, value in step.metadata.items()],
         docstring=step.plan.get("docstring") or "",
         source_code=step.plan.get("source_code") or "",
-        mark=f"{step.status}.{len(tries)}.{len(step.metadata)}",
+        mark=f"{step.id.hex[-12:]}.{step.status}.{len(tries)}.{len(step.metadata)}",
     )
 
 
