@@ -24,10 +24,11 @@ class Instance:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
+        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         return {
             **kept,
             "HOME": str(self.folder),
+            "TMPDIR": str(self.folder),
             "STEPWELL_HOME": str(self.folder / "home"),
             "PYTHONPATH": str(ROOT / "apps"),
             # a deprecated call in an example is ours to correct

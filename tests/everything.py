@@ -1,6 +1,8 @@
 """Every check and every test, then one summary: what ``make test`` and CI run.
 
-``--checks`` leaves the tests out.
+Two lanes run side by side, as two cores are the least a machine has: one for the checks and what runs as programs,
+one for all that needs the database or a browser. What a part printed is shown when it has ended. ``--checks`` leaves
+the tests out.
 """
 
 from __future__ import annotations
@@ -11,15 +13,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-ENVIRONMENT = {**os.environ, "PYTHONPATH": "apps", "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"}
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "apps"), "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"}
 WITHOUT_DJANGO = ["tests/core", "tests/engine", "tests/sdk"]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+PROGRAMS = ["tests/architecture", "tests/examples", "tests/reference", "tests/wheel", "tests/test_everything.py"]
+BROWSERS = ("chromium", "chromium-browser")
 CHECKS = {
     "lint": ["ruff", "check", "."],
     "format": ["ruff", "format", "--check", "."],
@@ -29,7 +34,8 @@ CHECKS = {
 }
 TESTS = {
     "tests without Django": ["-p", "no:django", *WITHOUT_DJANGO],
-    "all other tests": [f"--ignore={folder}" for folder in WITHOUT_DJANGO],
+    "examples, wheel, rules": PROGRAMS,
+    "all other tests": [f"--ignore={path}" for path in (*WITHOUT_DJANGO, *PROGRAMS)],
 }
 
 
@@ -43,38 +49,60 @@ class Result:
 
 def main() -> int:
     started = time.monotonic()
-    only_checks = "--checks" in sys.argv[1:]
-    with tempfile.TemporaryDirectory(prefix="stepwell-tests-") as folder:
-        ENVIRONMENT["STEPWELL_HOME"] = f"{folder}/home"
-        browser = None if only_checks else start_browser_install(Path(folder))
-        results = [check(name, command) for name, command in CHECKS.items()]
-        missing = ""
-        if not only_checks:
-            unit, rest = TESTS
-            results.append(run_tests(unit, TESTS[unit], folder=Path(folder)))
-            missing = finish_browser_install(browser)
-            results.append(run_tests(rest, TESTS[rest], folder=Path(folder)))
-    return summarise(results, missing=missing, seconds=time.monotonic() - started)
+    if "--checks" in sys.argv[1:]:
+        return summarise(run_checks(), missing="", seconds=time.monotonic() - started)
+    with tempfile.TemporaryDirectory(prefix="stepwell-tests-") as folder, ThreadPoolExecutor() as lanes:
+        first = lanes.submit(run_first_lane, Path(folder))
+        second = lanes.submit(run_second_lane, Path(folder))
+        results, missing = second.result()
+        return summarise([*first.result(), *results], missing=missing, seconds=time.monotonic() - started)
+
+
+def run_first_lane(folder: Path) -> list[Result]:
+    unit, programs, _ = TESTS
+    return [*run_checks(), run_tests(unit, folder=folder), run_tests(programs, folder=folder)]
+
+
+def run_second_lane(folder: Path) -> tuple[list[Result], str]:
+    missing = install_browser(folder)
+    *_, rest = TESTS
+    return [run_tests(rest, folder=folder)], missing
+
+
+def run_checks() -> list[Result]:
+    return [check(name, command) for name, command in CHECKS.items()]
 
 
 def check(name: str, command: list[str]) -> Result:
     """Run a check; what it printed is shown when it fails."""
     started = time.monotonic()
-    done = subprocess.run(command, cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory(prefix="stepwell-check-") as home:
+        done = run(command, STEPWELL_HOME=home)
     if done.returncode:
-        print(f"--- {name}: {' '.join(command)}\n{done.stdout}{done.stderr}", flush=True)
+        show(f"{name}: {' '.join(command)}", done.stdout)
     return Result(name=name, passed=done.returncode == 0, seconds=time.monotonic() - started)
 
 
-def run_tests(name: str, arguments: list[str], *, folder: Path) -> Result:
+def run_tests(name: str, *, folder: Path) -> Result:
     started = time.monotonic()
-    record = folder / f"{len(arguments)}.xml"
-    print(f"--- {name}", flush=True)
-    command = [sys.executable, "-m", "pytest", *arguments, "-rs", f"--junitxml={record}"]
-    # the tests choose a data folder each; one that is set would be shared by all of them
-    environment = {key: value for key, value in ENVIRONMENT.items() if key != "STEPWELL_HOME"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, check=False)
+    record = folder / f"{name}.xml"
+    done = run([sys.executable, "-m", "pytest", *TESTS[name], "-rs", f"--junitxml={record}"])
+    show(name, done.stdout)
     return Result(name=name, passed=done.returncode == 0, seconds=time.monotonic() - started, note=count(record))
+
+
+def run(command: list[str], **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a command; its errors stand in its output. A data folder set outside is not used: tests make their own."""
+    environment = {**{key: value for key, value in ENVIRONMENT.items() if key != "STEPWELL_HOME"}, **more}
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+
+
+def show(title: str, text: str) -> None:
+    # one write, so that two lanes do not mix their lines
+    sys.stdout.write(f"--- {title}\n{text}\n")
+    sys.stdout.flush()
 
 
 def count(record: Path) -> str:
@@ -91,33 +119,25 @@ def count(record: Path) -> str:
     return ", ".join(f"{number} {word}" for word, number in parts.items() if number)
 
 
-def start_browser_install(folder: Path) -> subprocess.Popen[bytes] | None:
-    """Install Debian's Chromium in the background when there is none and we may."""
-    if find_browser() or not shutil.which("apt-get") or os.geteuid() != 0:
-        return None
-    print("Installing Chromium for the browser tests ...", flush=True)
-    with (folder / "apt.log").open("wb") as log:
-        return subprocess.Popen(
-            ["/bin/sh", "-c", "apt-get update -qq; apt-get install -y -qq --no-install-recommends chromium"],
-            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-        )
-
-
-def finish_browser_install(install: subprocess.Popen[bytes] | None) -> str:
-    """Wait for the install; return why there is no browser, or nothing."""
-    if install:
-        try:
-            install.wait(timeout=240)
-        except subprocess.TimeoutExpired:
-            install.terminate()
-            install.wait()
+def install_browser(folder: Path) -> str:
+    """Install Debian's Chromium when there is none and we may; return why there still is none, or nothing."""
     if find_browser():
         return ""
-    reason = "installing it failed" if install else "install the package chromium, or run this as root"
-    return f"browser tests skipped: there is no Chromium ({reason})"
+    reason = "install the package chromium, or run this as root"
+    if shutil.which("apt-get") and os.geteuid() == 0:
+        show("installing Chromium for the browser tests", "")
+        reason = "installing it failed"
+        with (folder / "apt.log").open("wb") as log, suppress(subprocess.TimeoutExpired):
+            subprocess.run(
+                ["/bin/sh", "-c", "apt-get update -qq; apt-get install -y -qq --no-install-recommends chromium"],
+                env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                timeout=240,
+                check=False,
+            )
+    return "" if find_browser() else f"browser tests skipped: there is no Chromium ({reason})"
 
 
 def find_browser() -> str | None:

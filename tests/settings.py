@@ -5,7 +5,7 @@ import tempfile
 
 os.environ.setdefault("STEPWELL_HOME", tempfile.mkdtemp(prefix="stepwell-test-"))
 
-from stepwell.conf.settings import *  # noqa: E402, F403
+from stepwell.conf.settings import *  # noqa: F403
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]

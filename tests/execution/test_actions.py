@@ -135,6 +135,18 @@ class TestRerun:
         assert kept.origin_step.run_id == run.id
         assert kept.cache_reason.startswith(f"Kept from run #{run.number}")
 
+    def test_options_the_parent_had_already_do_not_make_a_step_run_again(self):
+        run = self.make_finished()
+        overrides = Overrides(steps={"load": StepOverride(timeout=5)})
+        second = actions.rerun(run=run, overrides=overrides)
+        run_plan(second, *two_steps(enable_cache=False), outputs={"load": "1", "train": "2"})
+        second.refresh_from_db()
+        preview = actions.preview_rerun(run=second, scope="failed", parameters=None, overrides=None)
+        assert [fate for _, fate, _ in preview.steps] == ["reused", "reused"]
+        third = actions.rerun(run=second, scope="failed")
+        finish_next(plan=make_plan(*two_steps(enable_cache=False)).model_dump(mode="json"))
+        assert set(third.steps.filter(kind="step").values_list("status", flat=True)) == {"cached"}
+
     def test_whole_runs_everything_although_caching_is_on(self):
         run = start()
         run_plan(run, *two_steps(), outputs={"load": "1", "train": "2"})

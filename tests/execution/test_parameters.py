@@ -66,3 +66,16 @@ def test_a_form_says_which_field_is_wrong(text):
     with pytest.raises(ParameterErrors) as caught:
         parse_form(SCHEMA, {"epochs": text})
     assert list(caught.value.fields) == ["epochs"]
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan")])
+def test_what_a_database_cannot_store_is_refused(value):
+    with pytest.raises(ParameterErrors) as caught:
+        check_parameters(SCHEMA, {"epochs": 1, "rate": value})
+    assert list(caught.value.fields) == ["rate"]
+
+
+@pytest.mark.parametrize("value", ["a\0b", "\ud800"])
+def test_text_that_postgres_refuses_is_refused_everywhere(value):
+    with pytest.raises(ParameterErrors):
+        check_parameters(SCHEMA, {"epochs": 1, "name": value})

@@ -40,8 +40,7 @@ def get_step(request: ApiRequest, ref: Path[str], invocation_id: Path[str]) -> S
 )
 def list_artifacts(request: ApiRequest, ref: Path[str], invocation_id: Path[str]) -> ArtifactList:
     step = find_step(find_run(ref), invocation_id)
-    rows = StepArtifact.objects.filter(step_run=step).select_related("artifact_version__artifact").order_by("id")
-    return ArtifactList(items=[artifact_detail(row) for row in rows])
+    return reading.step_artifacts(step)
 
 
 @router.get(
@@ -60,41 +59,8 @@ def read_log(
     only_query(request, LogRange)
     run = find_run(ref)
     attempt = find_attempt(find_step(run, invocation_id), number)
-    part, raw = read_part(attempt, LogReader(log_path(run.id, attempt.id)), span)
+    part, raw = reading.log_part(attempt, span)
     return _as_text(part, raw) if _wants_text(request) else part
-
-
-def read_part(attempt: Attempt, reader: LogReader, span: LogRange) -> tuple[LogPart, bytes]:
-    """Return part of a log, cut between characters, and the bytes it was made from."""
-    size = reader.n_bytes
-    start = min(span.offset, size)
-    found = reader.span(start, span.limit)
-    raw, end = found.content, found.end
-    # A character cut in two comes whole with the next part, unless that would bring nothing new.
-    cut = 0 if found.is_gap or (end >= size and attempt.log_sealed) else _cut_bytes(raw)
-    if cut and (cut < len(raw) or end >= size):
-        raw, end = raw[:-cut], end - cut
-    part = LogPart.model_validate(
-        {
-            "from": start,
-            "to": end,
-            "size": size,
-            "text": raw.decode(errors="replace"),
-            "sealed": attempt.log_sealed,
-        }
-    )
-    return part, raw
-
-
-def _cut_bytes(raw: bytes) -> int:
-    """Return how many bytes at the end are the beginning of a character that is not complete."""
-    for length in range(1, min(_CUT, len(raw)) + 1):
-        byte = raw[-length]
-        if byte & 0xC0 == 0x80:
-            continue
-        needed = 4 if byte >= 0xF0 else 3 if byte >= 0xE0 else 2 if byte >= 0xC0 else 1
-        return length if needed > length else 0
-    return 0
 
 
 def _wants_text(request: HttpRequest) -> bool:

@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 import time
+import warnings
 
 from stepwell.conf.cli_setup import load_database, load_django
 from stepwell.errors import Unavailable, UsageError
@@ -30,6 +31,8 @@ def serve_web(options: argparse.Namespace) -> int:
 
     from stepwell.conf import env
 
+    # Static files are small and read at once; the warning is for every one of them.
+    warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
     proxies = env.names("STEPWELL_PROXIES", [])
     config = uvicorn.Config(
         "stepwell.conf.asgi:application",

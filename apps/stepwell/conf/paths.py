@@ -10,9 +10,7 @@ _CHECKOUT = _PACKAGE.parent.parent
 
 #: the folder that holds templates/ and static/: the checkout, or the copy inside the wheel
 PROJECT = (
-    _CHECKOUT
-    if (_CHECKOUT / "manage.py").is_file() and (_CHECKOUT / "templates").is_dir()
-    else _PACKAGE / "_project"
+    _CHECKOUT if (_CHECKOUT / "manage.py").is_file() and (_CHECKOUT / "templates").is_dir() else _PACKAGE / "_project"
 )
 
 

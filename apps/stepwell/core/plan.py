@@ -78,7 +78,8 @@ class Binding(Wire):
     """Where one input of an invocation comes from. Exactly one of the groups is used, named by ``kind``.
 
     ``output``: output ``name`` of invocation ``step``. ``value``: ``value``, encoded by ``core.values``.
-    ``artifact``: the stored artifact version with id ``artifact``. ``list``/``tuple``: ``items``. ``dict``: ``entries``.
+    ``artifact``: the stored artifact version with id ``artifact``. ``list``/``tuple``: ``items``.
+    ``dict``: ``entries``.
     """
 
     kind: Literal["output", "value", "artifact", "list", "tuple", "dict"]
@@ -106,6 +107,8 @@ class PlannedOutput(Wire):
     version: str | None = None
     tags: list[str] = []
     metadata: dict[str, Any] = {}
+    #: what it is to people: ``model``, ``service``, ...; empty is plain data
+    kind: str = ""
     #: printable sources of the materializers asked for
     materializers: list[str] = []
 

@@ -179,6 +179,7 @@ class RunDetail(RunSummary):
     #: what differs from the parent: [{"what", "old", "new"}]
     changes: list[Any]
     warnings: list[Any]
+    metadata: dict[str, Any]
     execution_mode: str
     #: number of the registered code it runs
     code: int
@@ -270,9 +271,12 @@ class ArtifactDetail(Answer):
     id: UUID
     artifact: str
     version: str
+    number: int
     type: str
     size: int
     sha256: str
+    uri: str
+    materializer: str
     metadata: dict[str, Any]
     tags: list[str]
     created_at: datetime

@@ -105,7 +105,10 @@ class Watcher(Protocol):
     def started(self, *, pid: int) -> None: ...
 
     def beat(self, *, progress: dict[str, Any] | None, log_bytes: int, log_lines: int) -> str:
-        """Store a heartbeat. Return ``go``, ``cancel`` (a person asked), ``stop`` (shutdown) or ``lost`` (no longer ours)."""
+        """Store a heartbeat.
+
+        Return ``go``, ``cancel`` (a person asked), ``stop`` (shutdown) or ``lost`` (the attempt is no longer ours).
+        """
 
     def frame(self, frame: dict[str, Any]) -> dict[str, Any] | None:
         """Take a frame that is neither lifecycle nor result (metadata, hook, event, call); return an answer or None."""

@@ -11,6 +11,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from stepwell.accounts.models import User
+from stepwell.artifacts import model_actions
 from stepwell.core.plan import Overrides
 from stepwell.core.status import DONE_STEP, RerunScope, RunStatus, StepKind, StepStatus, Trigger
 from stepwell.engine.advance import advance
@@ -141,8 +142,9 @@ def preview_rerun(
     taken = changes.parameters_taken(run, steps, {change["what"] for change in found if change["what"] in complete})
     fates: list[tuple[str, str, str]] = []
     running: set[str] = set()
+    changed = changes.changed_steps(run, merged)
     for step in steps:
-        why = _why_runs(step, scope, merged, taken[step.invocation_id], running)
+        why = _why_runs(step, scope, changed, taken[step.invocation_id], running)
         if why:
             running.add(step.invocation_id)
         fates.append((step.invocation_id, "runs" if why else "reused", why or f"kept from run #{run.number}"))
@@ -214,6 +216,7 @@ def _check_snapshot(pipeline: Pipeline, snapshot: Snapshot | None) -> None:
     plan = snapshot.compiled.plan
     if plan is not None:
         check_names(sorted({name for step in plan.steps for name in step.options.secrets}))
+        model_actions.check_models([step.options for step in plan.steps])
 
 
 def _merge(
@@ -229,12 +232,12 @@ def _merge(
     return complete, merged
 
 
-def _why_runs(step: StepRun, scope: str, overrides: Overrides, taken: set[str], running: set[str]) -> str:
+def _why_runs(step: StepRun, scope: str, changed: set[str], taken: set[str], running: set[str]) -> str:
     if scope == RerunScope.WHOLE:
         return "everything runs"
     if step.status not in DONE_STEP:
         return f"was {step.status}"
-    if step.invocation_id in overrides.steps:
+    if step.invocation_id in changed:
         return "its options changed"
     if taken:
         return f"{', '.join(sorted(taken))} changed"

@@ -25,6 +25,12 @@ def between(run: Run, parameters: dict[str, Any], overrides: Overrides) -> list[
     return found
 
 
+def changed_steps(run: Run, overrides: Overrides) -> set[str]:
+    """Return the invocation ids whose options differ from what ``run`` ran with."""
+    before = run.parsed_overrides.steps
+    return {name for name, override in overrides.steps.items() if override != before.get(name)}
+
+
 def _options_between(invocation_id: str, old: StepOptions, new: StepOptions) -> list[dict[str, Any]]:
     before, after = _flat(old.model_dump(mode="json")), _flat(new.model_dump(mode="json"))
     return [

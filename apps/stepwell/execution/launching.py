@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from stepwell.accounts.models import InstanceSettings
+from stepwell.artifacts import model_actions, model_queries
 from stepwell.core import values
 from stepwell.core.plan import StepOptions
 from stepwell.core.sizes import parse_size
@@ -107,6 +108,7 @@ def _step_payload(claim: Claim, options: StepOptions, return_exception: bool) ->
             "pipeline": run.pipeline.name,
             "step_run_id": str(step.id),
             "attempt_id": str(claim.attempt.id),
+            "model": model_queries.as_told(model_actions.version_of(step)),
         },
         "return_exception": return_exception,
     }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Callable
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -51,6 +53,11 @@ def check_parameters(schema: dict[str, Any], values: dict[str, Any]) -> dict[str
     for error in validator.iter_errors(known):
         if error.path:
             problems.setdefault(str(error.path[0]), _explain(error))
+    for name, value in known.items():
+        if is_endless(value):
+            problems.setdefault(name, "A number in it is too large.")
+        elif _has_refused_text(value):
+            problems.setdefault(name, "Text with NUL characters or half characters cannot be stored.")
     if problems:
         raise ParameterErrors(problems)
     return complete
@@ -97,6 +104,28 @@ def field_types(field: dict[str, Any], schema: dict[str, Any]) -> list[str]:
     if kind is None:
         return ["string"] if all(isinstance(value, str) for value in field.get("enum", [0])) else []
     return [kind] if isinstance(kind, str) else list(kind)
+
+
+def is_endless(value: Any) -> bool:
+    """Return whether a value holds a number such as 1e999, which JSON reads as infinity and no database stores."""
+    return _any_inside(value, lambda inner: isinstance(inner, float) and not math.isfinite(inner))
+
+
+def _has_refused_text(value: Any) -> bool:
+    return _any_inside(value, lambda inner: isinstance(inner, str) and any(map(_is_refused, inner)))
+
+
+def _is_refused(char: str) -> bool:
+    # Postgres refuses NUL and lone surrogates in JSON; so do we, everywhere.
+    return char == "\0" or "\ud800" <= char <= "\udfff"
+
+
+def _any_inside(value: Any, check: Callable[[Any], bool]) -> bool:
+    if isinstance(value, dict):
+        return any(check(key) or _any_inside(inner, check) for key, inner in value.items())
+    if isinstance(value, list):
+        return any(_any_inside(inner, check) for inner in value)
+    return check(value)
 
 
 def _parse_one(text: str, kinds: list[str]) -> Any:

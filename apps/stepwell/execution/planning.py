@@ -6,6 +6,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from stepwell.artifacts import model_actions
+from stepwell.accounts.models import InstanceSettings
 from stepwell.core import cachekey
 from stepwell.core.plan import Plan, PlannedStep
 from stepwell.core.status import StepKind, StepStatus
@@ -22,13 +24,13 @@ def store_plan(run: Run, content: dict[str, Any]) -> None:
 
     Raises:
         ConfigError: The plan or an override does not fit.
-        NotFound: A step names a secret that does not exist.
+        NotFound: A step names a secret or a model version that does not exist.
     """
     try:
         plan = Plan.model_validate(content)
     except ValidationError as exc:
         raise ConfigError(f"The plan of {run.pipeline.name} cannot be read: {exc.error_count()} errors.") from exc
-    planned = apply_overrides(plan.steps, run)
+    planned = apply_overrides([_with_instance_defaults(step) for step in plan.steps], run)
     check_names(sorted({name for step in planned for name in step.options.secrets}))
     rows = {
         step.invocation_id: StepRun(
@@ -43,6 +45,7 @@ def store_plan(run: Run, content: dict[str, Any]) -> None:
         for ordinal, step in enumerate(planned, start=1)
     }
     StepRun.objects.bulk_create(rows.values())
+    model_actions.use_models(run, [step.options for step in planned])
     StepEdge.objects.bulk_create(
         [
             StepEdge(upstream=rows[upstream], downstream=rows[step.invocation_id])
@@ -74,6 +77,13 @@ def apply_overrides(steps: list[PlannedStep], run: Run) -> list[PlannedStep]:
             hint=f"Its steps are: {', '.join(sorted(known))}.",
         )
     return [_apply(step, overrides.get(step.invocation_id)) for step in steps]
+
+
+def _with_instance_defaults(step: PlannedStep) -> PlannedStep:
+    if step.origins.get("heartbeat_healthy_threshold", "default") != "default":
+        return step
+    minutes = InstanceSettings.load().heartbeat_threshold_minutes
+    return step.model_copy(update={"options": step.options.model_copy(update={"heartbeat_healthy_threshold": minutes})})
 
 
 def _apply(step: PlannedStep, override: Any) -> PlannedStep:

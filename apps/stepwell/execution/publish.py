@@ -10,6 +10,7 @@ from django.conf import settings
 from django.db.models import F, Max
 from django.utils import timezone
 
+from stepwell.artifacts import model_actions
 from stepwell.artifacts.models import Artifact, ArtifactVersion, StepArtifact
 from stepwell.core.status import AttemptStatus, RunStatus, StepKind, StepStatus
 from stepwell.engine.advance import advance
@@ -96,6 +97,7 @@ def _complete(step: StepRun, result: dict[str, Any]) -> None:
         _store_inputs(step)
         for output in result.get("outputs", []):
             _store_output(step, output)
+        model_actions.link_outputs(step)
     moves.move_step(step, StepStatus.COMPLETED)
 
 
@@ -130,6 +132,7 @@ def _store_output(step: StepRun, output: dict[str, Any]) -> None:
         metadata=output.get("metadata", {}),
         visualizations=output.get("visualizations", []),
         tags=output.get("tags", []),
+        kind=str(output.get("kind") or "")[:32],
         producer=step,
     )
     StepArtifact.objects.create(

@@ -10,7 +10,7 @@ from django.utils import timezone
 from stepwell.artifacts.models import ArtifactVersion, StepArtifact
 from stepwell.core import cachekey
 from stepwell.core.status import DONE_STEP, RerunScope, StepKind, StepStatus
-from stepwell.execution import inputs
+from stepwell.execution import changes, inputs
 from stepwell.runs.models import StepRun
 
 
@@ -69,7 +69,7 @@ def _kept_from_parent(step: StepRun, key: str) -> StepRun | None:
     run = step.run
     if run.rerun_scope != RerunScope.FROM_FAILED or run.parent_id is None:
         return None
-    if step.invocation_id in run.overrides.get("steps", {}):
+    if step.invocation_id in changes.changed_steps(run.parent, run.parsed_overrides):
         return None
     kept = (
         StepRun.objects.filter(run_id=run.parent_id, invocation_id=step.invocation_id, cache_key=key)

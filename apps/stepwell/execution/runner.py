@@ -15,7 +15,7 @@ from huey.consumer import Worker as HueyWorker
 
 from stepwell.accounts.models import InstanceSettings
 from stepwell.engine import trees
-from stepwell.execution import doorbell, inputs, nodes, sweep
+from stepwell.execution import clock, doorbell, inputs, nodes, retention, sweep
 from stepwell.execution.hosts import HostPool
 from stepwell.execution.watching import StopRequests
 from stepwell.execution.worker import Worker
@@ -25,7 +25,7 @@ from stepwell.sdk.artifactstore import ArtifactStore
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.05
 _TICK_SECONDS = 0.25
-#: drafts of artifacts whose process died are removed this often
+#: how often drafts whose process died, and runs that are too old, are looked for
 _TIDY_SECONDS = 3600
 
 
@@ -121,17 +121,22 @@ class Runner:
                     self._sweep()
                     next_sweep = time.monotonic() + settings.SWEEP_SECONDS
                 if time.monotonic() >= next_tidy:
-                    ArtifactStore(inputs.artifact_root()).sweep()
-                    next_tidy = time.monotonic() + _TIDY_SECONDS
+                    next_tidy = time.monotonic() + self._tidy()
             except Exception:
                 # Boundary of the clock: a database that is away for a moment must not end the runner.
                 log.exception("A round of the runner's clock failed; the next one is tried.")
                 close_old_connections()
 
+    def _tidy(self) -> float:
+        """Remove what is old; return the seconds until there may be more."""
+        ArtifactStore(inputs.artifact_root()).sweep()
+        return _TICK_SECONDS if retention.retire_old_runs() else _TIDY_SECONDS
+
     def _tick(self) -> None:
         sweep.start_due()
         for attempt_id, reason in sweep.stop_requests(self.node.id).items():
             self.stops.ask(attempt_id, reason)
+        clock.fire_due()
 
     def _sweep(self) -> None:
         slots = InstanceSettings.load().step_slots

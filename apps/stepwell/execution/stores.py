@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import transaction
 from django.utils import timezone
 
+from stepwell.artifacts import model_actions
 from stepwell.artifacts.models import StepArtifact
 from stepwell.core.status import TERMINAL_STEP, ExecutionMode, RunStatus, StepKind, StepStatus
 from stepwell.engine.ports import RunView, WaitingStep
@@ -70,6 +71,7 @@ class OrmRunStore:
                 for link in links
             ]
         )
+        model_actions.link_outputs(step)
 
     def queue_step(self, step_id: UUID) -> None:
         moves.queue_step(self._listed[step_id])

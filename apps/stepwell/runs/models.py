@@ -61,6 +61,8 @@ class Run(Row):
     )
     actor_name = models.CharField(max_length=150, blank=True)
     tags = models.JSONField(default=list)
+    #: what ``log_metadata`` put on the run itself
+    metadata = models.JSONField(default=dict)
     warnings = models.JSONField(default=list)
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)

@@ -1,8 +1,10 @@
-"""Where a step of a dynamic pipeline runs."""
+"""Words of the SDK that come from a fixed list: where a step runs, what an artifact is."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+
+from stepwell.errors import ConfigError
 
 
 class StepRuntime(StrEnum):
@@ -10,3 +12,31 @@ class StepRuntime(StrEnum):
     INLINE = "inline"
     #: in a process of its own
     ISOLATED = "isolated"
+
+
+class ArtifactType(StrEnum):
+    """What an artifact is to people."""
+
+    DATA_ANALYSIS = "DataAnalysisArtifact"
+    MODEL = "ModelArtifact"
+    DATA = "DataArtifact"
+    STATISTICS = "StatisticsArtifact"
+    SCHEMA = "SchemaArtifact"
+    SERVICE = "ServiceArtifact"
+    BASE = "BaseArtifact"
+
+
+def kind_of(given: object) -> str:
+    """Return the one form an artifact type is stored in (``model``); empty where none is given.
+
+    Raises:
+        ConfigError: There is no such type.
+    """
+    if given is None:
+        return ""
+    text = str(given)
+    for member in ArtifactType:
+        if text.lower() in (member.name.lower(), member.value.lower()):
+            return member.name.lower()
+    known = ", ".join(member.name for member in ArtifactType)
+    raise ConfigError(f"An artifact's type is {text[:80]!r}.", hint=f"The types are: {known}.")

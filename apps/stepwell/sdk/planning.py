@@ -132,6 +132,7 @@ def _plan_outputs(step: BaseStep, options: Mapping[str, Any]) -> list[PlannedOut
                 version=str(config.version) if config and config.version is not None else None,
                 tags=[str(tag) for tag in config.tags] if config else [],
                 metadata=dict(config.run_metadata) if config else {},
+                kind=config.kind if config else "",
                 materializers=[
                     one if isinstance(one, str) else typenames.printable(one) for one in wanted.get(output.name, [])
                 ],

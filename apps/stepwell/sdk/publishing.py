@@ -22,6 +22,8 @@ class Output:
     version: str | None = None
     tags: list[str] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
+    #: what it is to people; empty is what its materializer says
+    kind: str = ""
 
 
 def publish(
@@ -55,6 +57,7 @@ def publish(
                 "artifact_name": output.artifact_name,
                 "version": output.version,
                 "tags": list(dict.fromkeys([*output.tags, *notes.tags])),
+                "kind": output.kind or how.kind,
             }
         )
     return frames

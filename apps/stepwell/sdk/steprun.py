@@ -115,6 +115,7 @@ class StepRun:
             version=planned.get("version"),
             tags=list(planned.get("tags", ())),
             metadata=dict(planned.get("metadata", {})),
+            kind=planned.get("kind", ""),
         )
 
     def _report(self, exc: BaseException) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from stepwell.execution.parameters import ParameterErrors, check_parameters, field_types, parse_form
+from stepwell.execution.parameters import check_parameters, field_types, parse_form
 
 #: before the name of a parameter in the form, so that none can stand for another field
 PREFIX = "p:"
@@ -23,7 +22,6 @@ _TYPE_WORDS = {
 }
 _INPUT_MODES = {"integer": "numeric", "number": "decimal"}
 _LONG_TEXT = 60
-_ENDLESS = "A number in it is too large."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,18 +110,7 @@ def read_parameters(schema: dict[str, Any], posted: Mapping[str, str]) -> dict[s
     }
     # A type that the text cannot spell is told per field by parse_form, a wrong value by the schema as a whole.
     parsed = parse_form(rest, texts)
-    if endless := {name: _ENDLESS for name, value in parsed.items() if is_endless(value)}:
-        raise ParameterErrors(endless)
     return check_parameters(schema, {**parsed, **dict.fromkeys(nothing)})
-
-
-def is_endless(value: Any) -> bool:
-    """Return whether a value holds a number such as 1e999, which JSON reads as infinity and no database stores."""
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    if isinstance(value, dict):
-        return any(is_endless(inner) for inner in value.values())
-    return isinstance(value, list) and any(is_endless(inner) for inner in value)
 
 
 def defaults(schema: dict[str, Any]) -> dict[str, Any]:

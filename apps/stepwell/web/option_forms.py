@@ -11,9 +11,10 @@ from typing import Any
 from stepwell.core.durations import parse_duration
 from stepwell.core.plan import Overrides, Retry, StepOptions, StepOverride
 from stepwell.errors import ConfigError
+from stepwell.execution.parameters import is_endless
 from stepwell.runs.models import StepRun
 from stepwell.web import present
-from stepwell.web.forms import Field, is_endless
+from stepwell.web.forms import Field
 
 #: steps whose options one form shows; a form has a limit of fields
 MOST_STEPS = 150

@@ -5,12 +5,13 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
-from django.conf import settings
+from django.db.models import F
 from django.utils import timezone
 
 from stepwell.core.status import DONE_STEP, AttemptStatus, StepKind, StepStatus
+from stepwell.runs.health import Health, health
 from stepwell.runs.models import Attempt, Run, StepRun
 from stepwell.web import present
 from stepwell.web.run_page import MAX_RETRIES, attempts_text, step_url
@@ -31,8 +32,8 @@ _STEP_COLUMNS = (
 _ATTEMPT_COLUMNS = ("id", "step_run_id", "number", "status", "queued_at", "started_at", "ended_at", "beat_at")
 #: the thinnest bar, in percent of the whole
 _THINNEST = 0.7
-#: beats missed before one counts as late
-_LATE_BEATS = 3
+_THRESHOLD = F("plan__options__heartbeat_healthy_threshold")
+_DEFAULT_THRESHOLD = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ class StepRow:
     #: "2 of 4 attempts", "from #1839"
     tags: list[str]
     beat: present.Moment | None
-    is_late: bool
+    #: "late" or "unhealthy"; "" when there is nothing to say
+    trouble: str
     attempt_id: str
     next_try: present.Moment | None
     took: present.Span | None
@@ -78,7 +80,7 @@ def step_table(run: Run, wanted: str) -> StepTable:
         for step in StepRun.objects.filter(run=run)
         .select_related("origin_step__run")
         .only(*_STEP_COLUMNS)
-        .annotate(max_retries=MAX_RETRIES)
+        .annotate(max_retries=MAX_RETRIES, threshold=_THRESHOLD)
         if step.kind != StepKind.PLAN or step.status != StepStatus.COMPLETED
     ]
     attempts: dict[uuid.UUID, list[Attempt]] = defaultdict(list)
@@ -121,7 +123,8 @@ def _row(run: Run, step: StepRun, attempts: list[Attempt], scale: _Scale, *, is_
     newest = attempts[-1] if attempts else None
     is_running = newest is not None and newest.status == AttemptStatus.RUNNING
     beat_at = newest.beat_at if newest and is_running else None
-    late_after = timedelta(seconds=_LATE_BEATS * settings.HEARTBEAT_SECONDS)
+    threshold = float(step.threshold or _DEFAULT_THRESHOLD)
+    condition = health(beat_at, threshold_minutes=threshold, now=scale.now)
     return StepRow(
         invocation_id=step.invocation_id,
         label="reading the pipeline" if step.kind == StepKind.PLAN else step.invocation_id,
@@ -129,7 +132,7 @@ def _row(run: Run, step: StepRun, attempts: list[Attempt], scale: _Scale, *, is_
         state=present.state(step.status),
         tags=_tags(step, newest),
         beat=present.moment(beat_at, now=scale.now),
-        is_late=beat_at is not None and scale.now - beat_at > late_after,
+        trouble="" if condition == Health.HEALTHY else str(condition),
         attempt_id=str(newest.id) if newest and is_running else "",
         next_try=_next_try(step),
         took=None if step.status == StepStatus.CACHED else present.span(step.started_at, step.ended_at, now=scale.now),

@@ -13,6 +13,7 @@ from typing import Any
 from stepwell.errors import ArtifactError
 from stepwell.sdk import jsonable, typenames
 from stepwell.sdk.artifactstore import StorageFull
+from stepwell.sdk.kinds import kind_of
 from stepwell.sdk.materializers import arrays, images, tables, texts
 from stepwell.sdk.materializers.base import BaseMaterializer, VisualizationType, choose, find_for
 from stepwell.sdk.materializers.pickled import PickleMaterializer
@@ -34,6 +35,8 @@ class Saved:
     metadata: dict[str, Any]
     visualizations: list[dict[str, Any]]
     warning: str = ""
+    #: what the materializer says its values are: ``model``, ``data``, ...
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,7 @@ def save(value: Any, folder: Path, *, wishes: Wishes | None = None) -> Saved:
         metadata=metadata,
         visualizations=shown,
         warning=" ".join(notes),
+        kind=kind_of(materializer.ASSOCIATED_ARTIFACT_TYPE),
     )
 
 

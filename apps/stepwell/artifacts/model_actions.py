@@ -1,0 +1,231 @@
+"""What happens to models: runs make versions of them, outputs are linked, people and steps promote them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+
+from stepwell.accounts.models import User
+from stepwell.artifacts import model_queries
+from stepwell.artifacts.model_queries import Wanted
+from stepwell.artifacts.models import (
+    ArtifactVersion,
+    Model,
+    ModelArtifact,
+    ModelRun,
+    ModelVersion,
+    StageChange,
+    StepArtifact,
+)
+from stepwell.core.plan import StepOptions
+from stepwell.core.stages import SETTABLE_STAGES, SINGLE_STAGES, ModelStages
+from stepwell.errors import ConfigError, Conflict
+from stepwell.runs import events
+from stepwell.runs.models import Run, StepRun
+
+_ABOUT = ("audience", "use_cases", "limitations", "trade_offs", "ethics")
+_MOST_METADATA_KEYS = 1000
+_LONGEST = 255
+
+
+class StageTaken(Conflict):
+    """Another version holds this stage."""
+
+    code = "stage_taken"
+
+
+def check_models(options: Iterable[StepOptions]) -> None:
+    """Check that every model version these steps name by stage or number exists.
+
+    Raises:
+        NotFound: One does not; says which and what there is.
+    """
+    for wanted in _wanted_of(options):
+        if wanted.must_exist:
+            model_queries.get_version(wanted.name, wanted.asked)
+
+
+def use_models(run: Run, options: Iterable[StepOptions]) -> None:
+    """Give ``run`` the model versions its steps work on: those they name, and a new one where they name none.
+
+    The caller has a transaction open.
+
+    Raises:
+        NotFound: A stage or number is named that no version has.
+    """
+    # in the order of names, so that two runs never wait for each other
+    for wanted in sorted(_wanted_of(options), key=lambda one: (one.name, one.asked)):
+        if wanted.must_exist:
+            version = model_queries.get_version(wanted.name, wanted.asked)
+            _describe(version.model, wanted.about)
+        else:
+            version = _make_version(_lock_model(wanted), _expand(wanted, run))
+        ModelRun.objects.create(model=version.model, model_version=version, run=run, asked=wanted.asked)
+        payload = {"model": version.model.name, "version": version.name, "number": version.number}
+        events.record(run.id, "model.used", payload)
+
+
+def version_of(step: StepRun) -> ModelVersion | None:
+    """Return the model version a step works on; None when it names no model."""
+    wanted = Wanted.of(step.options)
+    if wanted is None:
+        return None
+    link = ModelRun.objects.filter(run_id=step.run_id, model__name=wanted.name, asked=wanted.asked)
+    found = link.select_related("model_version__model").first()
+    return found.model_version if found else None
+
+
+def link_outputs(step: StepRun) -> None:
+    """Link what a step gave out to the model version it works on, if it works on one."""
+    version = version_of(step)
+    if version is None:
+        return
+    outputs = StepArtifact.objects.filter(step_run=step, direction=StepArtifact.Direction.OUTPUT)
+    links = [
+        ModelArtifact(model_version=version, artifact_version_id=output.artifact_version_id, name=output.name)
+        for output in outputs
+    ]
+    ModelArtifact.objects.bulk_create(links, ignore_conflicts=True)
+
+
+def link_artifact(version: ModelVersion, artifact: ArtifactVersion) -> None:
+    """Link one artifact version to a model version; a second time changes nothing."""
+    ModelArtifact.objects.get_or_create(
+        model_version=version, artifact_version=artifact, defaults={"name": artifact.artifact.name[:_LONGEST]}
+    )
+
+
+def add_metadata(version: ModelVersion, metadata: dict[str, Any]) -> ModelVersion:
+    """Add facts to a model version; a name that is there already gets the new value.
+
+    Raises:
+        ConfigError: There would be more than 1,000.
+    """
+    with transaction.atomic():
+        locked = ModelVersion.objects.select_for_update().select_related(None).get(id=version.id)
+        merged = {**locked.metadata, **metadata}
+        if len(merged) > _MOST_METADATA_KEYS:
+            raise ConfigError(f"A model version has at most {_MOST_METADATA_KEYS:,} facts.", hint="Log fewer names.")
+        ModelVersion.objects.filter(id=version.id).update(metadata=merged)
+    version.metadata = merged
+    return version
+
+
+def set_stage(
+    version: ModelVersion,
+    stage: str,
+    *,
+    force: bool = False,
+    by: User | None = None,
+    step: StepRun | None = None,
+    reason: str = "",
+) -> ModelVersion:
+    """Move a model version to ``stage`` and write down who did.
+
+    One version at most is in staging, and one in production: with ``force`` the one that was there is archived.
+
+    Args:
+        by: the person who does it, or None where a ``step`` does, or nobody is known.
+
+    Raises:
+        ConfigError: There is no such stage.
+        StageTaken: Another version holds it and ``force`` is False.
+    """
+    wanted = _stage(stage)
+    with transaction.atomic():
+        # the row of the model is what promotions of its versions wait for
+        Model.objects.select_for_update().get(id=version.model_id)
+        fresh = ModelVersion.objects.select_related("model").get(id=version.id)
+        if fresh.stage != wanted:
+            _clear(fresh, wanted, force=force, by=by, step=step)
+            _move(fresh, wanted, by=by, step=step, reason=reason)
+    return fresh
+
+
+def _clear(version: ModelVersion, stage: str, *, force: bool, by: User | None, step: StepRun | None) -> None:
+    if stage not in SINGLE_STAGES:
+        return
+    holder = ModelVersion.objects.filter(model_id=version.model_id, stage=stage).exclude(id=version.id).first()
+    if holder is None:
+        return
+    if not force:
+        raise StageTaken(
+            f"Version {holder.name} of {version.model.name} is in {stage}.",
+            hint="Pass force=True (or tick “replace it”) to archive that one.",
+        )
+    _move(holder, ModelStages.ARCHIVED, by=by, step=step, reason=f"Version {version.name} took its place.")
+
+
+def _move(version: ModelVersion, stage: str, *, by: User | None, step: StepRun | None, reason: str) -> None:
+    change = StageChange(
+        model_version=version, old=version.stage, new=stage, reason=reason[:500], by=by, by_name=_who(by, step)
+    )
+    if step is not None:
+        change.run_id = step.run_id
+        events.record(step.run_id, "model.stage", {"version": version.name, "old": version.stage, "new": stage})
+    change.save(force_insert=True)
+    version.stage = stage
+    version.save(update_fields=["stage"])
+
+
+def _who(by: User | None, step: StepRun | None) -> str:
+    if by is not None:
+        return by.get_username()
+    return f"step {step.invocation_id} of run #{step.run.number}"[:_LONGEST] if step else ""
+
+
+def _stage(stage: str) -> ModelStages:
+    if stage not in SETTABLE_STAGES:
+        raise ConfigError(
+            f"A model version cannot be moved to {str(stage)[:80]!r}.",
+            hint=f"The stages are: {', '.join(SETTABLE_STAGES)}.",
+        )
+    return ModelStages(stage)
+
+
+def _wanted_of(options: Iterable[StepOptions]) -> list[Wanted]:
+    """Return what the steps ask for, each way of asking once; what they say of the model adds up."""
+    found: dict[tuple[str, str], Wanted] = {}
+    for one in options:
+        wanted = Wanted.of(one)
+        if wanted is not None:
+            earlier = found.setdefault((wanted.name, wanted.asked), wanted)
+            earlier.about.update(wanted.about)
+    return list(found.values())
+
+
+def _expand(wanted: Wanted, run: Run) -> str:
+    at = run.created_at.astimezone(UTC)
+    values = {"date": f"{at:%Y_%m_%d}", "time": f"{at:%H_%M_%S_%f}", **wanted.substitutions}
+    text = wanted.asked
+    for name, value in values.items():
+        text = text.replace(f"{{{name}}}", value)
+    return text[:_LONGEST]
+
+
+def _lock_model(wanted: Wanted) -> Model:
+    Model.objects.get_or_create(name=wanted.name)
+    model = Model.objects.select_for_update().get(name=wanted.name)
+    _describe(model, wanted.about)
+    return model
+
+
+def _describe(model: Model, about: dict[str, Any]) -> None:
+    """Store what the code says of the model; what it leaves out stays."""
+    model.description = str(about.get("description", model.description))
+    model.license = str(about.get("license", model.license))[:_LONGEST]
+    model.about = {**model.about, **{name: str(about[name]) for name in _ABOUT if name in about}}
+    model.tags = list(dict.fromkeys([*model.tags, *(str(tag)[:100] for tag in about.get("tags", ()))]))[:100]
+    model.save(update_fields=["description", "license", "about", "tags"])
+
+
+def _make_version(model: Model, name: str) -> ModelVersion:
+    """Return the version with this name, made if need be; without a name a new one. The model is locked."""
+    if name and (found := model.versions.select_related("model").filter(name=name).first()):
+        return found
+    number = (model.versions.aggregate(newest=Max("number"))["newest"] or 0) + 1
+    return ModelVersion.objects.create(model=model, name=name or str(number), number=number)

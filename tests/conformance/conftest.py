@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.conformance.cases import CASES
+from tests.conformance.places import Both, copy_files
+from tests.processes.instance import RunningInstance
+
+
+@pytest.fixture(scope="session")
+def conforming(tmp_path_factory):
+    """A running instance that knows every file of this folder's pipelines, and has one secret."""
+    folder = tmp_path_factory.mktemp("conformance")
+    (folder / "home").mkdir()
+    copy_files(folder)
+    instance = RunningInstance(folder)
+    try:
+        made = instance.commands.stepwell("secrets", "create", "conformance", "CONFORMANCE_KEY", "--stdin", given="12345678\n")
+        assert made.returncode == 0, made.stderr
+        for file in CASES:
+            instance.register(folder / f"{file}.py")
+        yield instance
+    finally:
+        instance.stop()
+
+
+@pytest.fixture(scope="session")
+def both(conforming):
+    """Every case of every file, run in both places."""
+    made = Both(conforming, CASES)
+    try:
+        yield made
+    finally:
+        made.close()

@@ -1,0 +1,118 @@
+"""The two places a pipeline runs in, a script and the runner, on one instance, with one way to read what happened."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tests.commands import told
+from tests.processes.instance import RunningInstance
+
+FILES = Path(__file__).parent / "files"
+PLACES = ("script", "runner")
+
+Case = tuple[str, dict[str, Any]]
+
+
+@dataclass(kw_only=True)
+class Ran:
+    """A run that has ended. ``error``: class, message and notes of what the call raised in a script."""
+
+    instance: RunningInstance
+    number: int
+    error: list[str] = field(default_factory=list)
+
+    @cached_property
+    def run(self) -> dict[str, Any]:
+        return self.instance.run(self.number)
+
+    @property
+    def status(self) -> str:
+        return str(self.run["status"])
+
+    @cached_property
+    def steps(self) -> dict[str, dict[str, Any]]:
+        return self.instance.steps(self.number)
+
+    @property
+    def statuses(self) -> dict[str, str]:
+        return {name: step["status"] for name, step in self.steps.items()}
+
+    def options(self, step: str) -> dict[str, Any]:
+        return dict(self.steps[step]["options"])
+
+    def log(self, step: str, attempt: int = 1) -> str:
+        return self.instance.log(self.number, step, attempt)
+
+    def told(self, step: str, attempt: int = 1) -> Any:
+        """Return what a step printed as JSON after ``told:``, the last one."""
+        return json.loads(re.findall(r"told: (.*)", self.log(step, attempt))[-1])
+
+    def failure(self, step: str) -> str:
+        attempt = self.steps[step]["attempts"][-1]
+        return f"{attempt['error_type']}: {attempt['error_message']}"
+
+    def artifacts(self, step: str) -> dict[tuple[str, str], dict[str, Any]]:
+        """Return the step's inputs and outputs by direction and name."""
+        answer = self.instance.api.get(f"/runs/{self.number}/steps/{step}/artifacts")
+        return {(one["direction"], one["name"]): one for one in answer.json()["items"]}
+
+    def output(self, step: str, name: str = "output") -> dict[str, Any]:
+        return self.artifacts(step)["output", name]
+
+    def files(self, step: str) -> set[str]:
+        """Return the names of the files the step stored."""
+        home = Path(self.instance.commands.environment["STEPWELL_HOME"])
+        folder = home / "artifacts" / self.run["id"] / self.steps[step]["id"]
+        return {path.name for path in folder.rglob("*") if path.is_file()}
+
+    def events(self, kind: str) -> list[dict[str, Any]]:
+        answer = self.instance.api.get(f"/runs/{self.number}/events")
+        return [event["payload"] for event in answer.json()["items"] if event["kind"] == kind]
+
+
+class Both:
+    """Runs the cases of each file in both places once, several files at a time."""
+
+    def __init__(self, instance: RunningInstance, cases: dict[str, list[Case]]) -> None:
+        self.instance = instance
+        self._cases = cases
+        self._pool = ThreadPoolExecutor(2)
+        self._lots = {
+            (place, file): self._pool.submit(getattr(self, f"_{place}"), file) for file in cases for place in PLACES
+        }
+
+    def ran(self, place: str, file: str, number: int = 0) -> Ran:
+        """Return the ``number``-th case of a file as it ran in ``place``."""
+        return self._lots[place, file].result()[number]
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def _script(self, file: str) -> list[Ran]:
+        cases = json.dumps(self._cases[file]).replace("PLACE", "script")
+        done = self.instance.commands.python(f"{file}.py", cases)
+        lines = [json.loads(line) for line in re.findall(r"^@@(.*)$", done.stdout, re.MULTILINE)]
+        assert len(lines) == len(self._cases[file]), told(done)
+        assert all(line["number"] for line in lines), lines
+        return [Ran(instance=self.instance, number=line["number"], error=line.get("error", [])) for line in lines]
+
+    def _runner(self, file: str) -> list[Ran]:
+        ended = []
+        for pipeline, parameters in json.loads(json.dumps(self._cases[file]).replace("PLACE", "runner")):
+            run = self.instance.start(pipeline, parameters=parameters)
+            self.instance.wait_for(run["id"])
+            ended.append(Ran(instance=self.instance, number=run["number"]))
+        return ended
+
+
+def copy_files(folder: Path) -> None:
+    for path in FILES.iterdir():
+        if path.is_file():
+            shutil.copy(path, folder / path.name)
