@@ -30,6 +30,12 @@ class Caller:
         content = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body)
         return self._client.post(f"/api/v1{path}", content, content_type="application/json", **options)
 
+    def patch(self, path: str, body: Any) -> HttpResponse:
+        return self._client.patch(f"/api/v1{path}", json.dumps(body), content_type="application/json")
+
+    def delete(self, path: str) -> HttpResponse:
+        return self._client.delete(f"/api/v1{path}")
+
 
 @pytest.fixture
 def people(db) -> dict[str, User]:

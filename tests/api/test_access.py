@@ -32,7 +32,8 @@ def test_every_operation_takes_tokens_and_sessions_and_names_a_role(name, operat
     roles = {auth.role for auth in operation.auth_callbacks}
 
     assert kinds == {TokenAuth, SessionAuth}
-    assert roles == ({Role.VIEWER} if name.startswith("GET") else {Role.OPERATOR})
+    configures = name.split()[1].startswith(("/components", "/secrets"))
+    assert roles == ({Role.VIEWER} if name.startswith("GET") else {Role.ADMIN if configures else Role.OPERATOR})
 
 
 @pytest.mark.parametrize(

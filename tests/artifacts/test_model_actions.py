@@ -115,7 +115,7 @@ class TestVersions:
     def test_latest_of_a_model_that_does_not_exist_names_the_near_one(self):
         plan_run(a=naming())
 
-        with pytest.raises(NotFound, match="There is no model “churm”. Did you mean churn?"):
+        with pytest.raises(NotFound, match=r"There is no model “churm”. Did you mean churn?"):
             publish_plan(make_run({}), a=naming("latest", name="churm"))
         assert not Model.objects.filter(name="churm").exists()
 
@@ -164,7 +164,7 @@ class TestLinks:
         run = plan_run(a=naming())
         complete(run, "a", output("weights"))
 
-        with pytest.raises(NotFound, match="has no artifact “scores”. It has: weights."):
+        with pytest.raises(NotFound, match=r"has no artifact “scores”. It has: weights."):
             model_queries.get_artifact(version_of(run, "a"), "scores")
 
     def test_of_several_artifacts_with_one_name_the_newest_is_taken(self):
@@ -237,7 +237,7 @@ class TestStages:
     def test_what_is_no_stage_is_refused_with_those_there_are(self, stage):
         version = version_of(plan_run(a=naming()), "a")
 
-        with pytest.raises(ConfigError, match="The stages are: none, staging, production, archived."):
+        with pytest.raises(ConfigError, match=r"The stages are: none, staging, production, archived."):
             model_actions.set_stage(version, stage)
 
     def test_the_same_stage_again_is_no_move(self):

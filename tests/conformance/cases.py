@@ -7,6 +7,7 @@ from tests.conformance.places import Case
 _SALT = {"salt": "PLACE"}
 CASES: dict[str, list[Case]] = {
     "failures": [("failures", {}), ("duplicate_version", {}), ("first_exception", {})],
+    "values": [("values", {}), ("materializers", {})],
     "options": [("options", {})],
     "hooks": [("hooks", {}), ("hooked_pipeline", {}), ("hooks_of_cached", _SALT), ("hooks_of_cached", _SALT)],
     "calls": [("calls", {"start": 4}), ("many", {})],

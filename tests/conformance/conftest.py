@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conformance.cases import CASES
-from tests.conformance.places import Both, copy_files
+from tests.conformance.places import PLACES, Both, copy_files
 from tests.processes.instance import RunningInstance
 
 
@@ -15,7 +15,9 @@ def conforming(tmp_path_factory):
     copy_files(folder)
     instance = RunningInstance(folder)
     try:
-        made = instance.commands.stepwell("secrets", "create", "conformance", "CONFORMANCE_KEY", "--stdin", given="12345678\n")
+        made = instance.commands.stepwell(
+            "secrets", "create", "conformance", "CONFORMANCE_KEY", "--stdin", given="12345678\n"
+        )
         assert made.returncode == 0, made.stderr
         for file in CASES:
             instance.register(folder / f"{file}.py")
@@ -32,3 +34,14 @@ def both(conforming):
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture(params=PLACES)
+def ran(both, request):
+    """``ran(file, number)`` is the run of a file's case in one of the two places."""
+
+    def find(file, number=0):
+        return both.ran(request.param, file, number)
+
+    find.place = request.param
+    return find

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -66,11 +67,15 @@ class Ran:
     def output(self, step: str, name: str = "output") -> dict[str, Any]:
         return self.artifacts(step)["output", name]
 
-    def files(self, step: str) -> set[str]:
-        """Return the names of the files the step stored."""
+    def paths(self, step: str) -> list[Path]:
+        """Return the files the step stored."""
         home = Path(self.instance.commands.environment["STEPWELL_HOME"])
         folder = home / "artifacts" / self.run["id"] / self.steps[step]["id"]
-        return {path.name for path in folder.rglob("*") if path.is_file()}
+        return [path for path in folder.rglob("*") if path.is_file()]
+
+    def files(self, step: str) -> set[str]:
+        """Return the names of the files the step stored."""
+        return {path.name for path in self.paths(step)}
 
     def events(self, kind: str) -> list[dict[str, Any]]:
         answer = self.instance.api.get(f"/runs/{self.number}/events")
@@ -83,10 +88,13 @@ class Both:
     def __init__(self, instance: RunningInstance, cases: dict[str, list[Case]]) -> None:
         self.instance = instance
         self._cases = cases
+        # One place goes through the files forwards, the other one backwards: an explanation compares with the latest
+        # run, which should be one of the same place.
+        self._locks = {file: threading.Lock() for file in cases}
         self._pool = ThreadPoolExecutor(2)
-        self._lots = {
-            (place, file): self._pool.submit(getattr(self, f"_{place}"), file) for file in cases for place in PLACES
-        }
+        orders = zip(cases, reversed(cases), strict=True)
+        lots = [lot for pair in orders for lot in zip(PLACES, pair, strict=True)]
+        self._lots = {lot: self._pool.submit(self._run_lot, *lot) for lot in lots}
 
     def ran(self, place: str, file: str, number: int = 0) -> Ran:
         """Return the ``number``-th case of a file as it ran in ``place``."""
@@ -95,17 +103,24 @@ class Both:
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def _script(self, file: str) -> list[Ran]:
-        cases = json.dumps(self._cases[file]).replace("PLACE", "script")
-        done = self.instance.commands.python(f"{file}.py", cases)
+    def run_now(self, place: str, file: str, cases: list[Case]) -> list[Ran]:
+        """Run cases of a file once more, by themselves."""
+        return self._script(file, cases) if place == "script" else self._runner(cases)
+
+    def _run_lot(self, place: str, file: str) -> list[Ran]:
+        with self._locks[file]:
+            return self.run_now(place, file, self._cases[file])
+
+    def _script(self, file: str, cases: list[Case]) -> list[Ran]:
+        done = self.instance.commands.python(f"{file}.py", json.dumps(cases).replace("PLACE", "script"))
         lines = [json.loads(line) for line in re.findall(r"^@@(.*)$", done.stdout, re.MULTILINE)]
-        assert len(lines) == len(self._cases[file]), told(done)
+        assert len(lines) == len(cases), told(done)
         assert all(line["number"] for line in lines), lines
         return [Ran(instance=self.instance, number=line["number"], error=line.get("error", [])) for line in lines]
 
-    def _runner(self, file: str) -> list[Ran]:
+    def _runner(self, cases: list[Case]) -> list[Ran]:
         ended = []
-        for pipeline, parameters in json.loads(json.dumps(self._cases[file]).replace("PLACE", "runner")):
+        for pipeline, parameters in json.loads(json.dumps(cases).replace("PLACE", "runner")):
             run = self.instance.start(pipeline, parameters=parameters)
             self.instance.wait_for(run["id"])
             ended.append(Ran(instance=self.instance, number=run["number"]))

@@ -76,6 +76,11 @@ def test_the_page_goes_on_where_it_was_after_the_connection_was_cut(fresh, page)
     page.goto(_signed_in(fresh))
     page.get_by_role("button", name=re.compile("sign in", re.IGNORECASE)).click()
     page.wait_for_url(f"{fresh.url}/")
+    wait_until(
+        lambda: fresh.api.get("/pipelines/train_classifier").is_success,
+        seconds=60,
+        what="the example is not registered",
+    )
     run = fresh.start("train_classifier", parameters={"n_trees": 300, "seed": 99})
     fresh.wait_for_step(run["id"], "train_model", "running", seconds=60)
     page.goto(f"{fresh.url}/runs/{run['number']}/?step=train_model")

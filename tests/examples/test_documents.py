@@ -1,4 +1,4 @@
-"""The programs the README and the tutorial show, run as they stand there."""
+"""The first programs of the README and the tutorial, with a changed parameter and a second time; tests/docs runs all."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DOCUMENTS = ["README.md", "docs/tutorial.md"]
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_program_of_the_document_runs(document: str, tmp_path: Path) -> None:
     instance = Instance(folder=tmp_path)
-    ((name, text),) = PROGRAM.findall((ROOT / document).read_text(encoding="utf-8"))
+    name, text = PROGRAM.findall((ROOT / document).read_text(encoding="utf-8"))[0]
     (tmp_path / name).write_text(text, encoding="utf-8")
 
     script = instance.python(name)
@@ -31,7 +31,7 @@ def test_program_of_the_document_runs(document: str, tmp_path: Path) -> None:
 
 def test_second_run_of_the_tutorial_is_cached_and_its_log_can_be_read(tmp_path: Path) -> None:
     instance = Instance(folder=tmp_path)
-    ((name, text),) = PROGRAM.findall((ROOT / "docs/tutorial.md").read_text(encoding="utf-8"))
+    name, text = PROGRAM.findall((ROOT / "docs/tutorial.md").read_text(encoding="utf-8"))[0]
     (tmp_path / name).write_text(text, encoding="utf-8")
 
     first, second = instance.python(name), instance.python(name)

@@ -102,6 +102,18 @@ class RunningInstance:
         children = psutil.Process(self.process.pid).children()
         return next(child for child in children if command in child.cmdline())
 
+    def signed_in(self) -> httpx.Client:
+        """Return a client with the first admin's session, from a one-time link; the caller closes it."""
+        printed = self.commands.stepwell("login-link")
+        assert printed.returncode == 0, told(printed)
+        path = re.search(r"/login/[\w-]+/", printed.stdout)[0]
+        client = httpx.Client(base_url=self.url, follow_redirects=True, trust_env=False)
+        form = client.get(path)
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', form.text)[1]
+        answer = client.post(path, data={"csrfmiddlewaretoken": token}, headers={"Referer": self.url})
+        assert answer.url.path == "/", answer.text
+        return client
+
     def stop(self) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import time
@@ -78,6 +79,13 @@ def test_a_secret_reaches_its_step_only_and_is_found_nowhere(instance):
             assert not any(form in content for form in forms), path
     for url in (f"/runs/{run['id']}", f"/runs/{run['id']}/steps", f"/runs/{run['id']}/events"):
         assert SECRET not in instance.api.get(url).text
+    page = f"/runs/{run['number']}/"
+    with contextlib.closing(instance.signed_in()) as browser:
+        for path in (page, f"{page}?step=raises", f"{page}?step=reads", f"{page}events/", f"{page}rerun/", "/secrets/"):
+            answer = browser.get(path)
+            assert answer.status_code == 200, path
+            assert not any(form.decode() in answer.text for form in forms), path
+        assert "***" in browser.get(f"{page}?step=reads").text
 
 
 def test_cancelling_ends_a_step_that_ignores_it_with_all_its_children(instance):

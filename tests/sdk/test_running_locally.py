@@ -7,6 +7,7 @@ import pickle
 import sys
 from types import ModuleType, SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -38,10 +39,12 @@ class Server:
         assert request["host"].alive
         return SimpleNamespace(
             **{
+                "id": UUID(int=7),
+                "name": "p-7",
+                "pipeline": "p",
                 "status": "completed",
                 "reason": "",
                 "number": 7,
-                "outputs": {},
                 "pickled_exception": "",
                 "failed_step": "",
                 "error_type": "",

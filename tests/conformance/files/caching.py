@@ -13,17 +13,17 @@ from stepwell import CachePolicy, StepRetryConfig, pipeline, step
 
 
 @step
-def make(salt: str, value: int = 1) -> list[int]:
-    return [value]
+def make(salt: str, value: int = 1) -> list[Any]:
+    return [value, salt]
 
 
 @step
-def fresh(salt: str, value: int = 1) -> list[int]:
-    return [value]
+def fresh(salt: str, value: int = 1) -> list[Any]:
+    return [value, salt]
 
 
 @step
-def use(data: list[int], rate: float = 0.1) -> float:
+def use(data: list[Any], rate: float = 0.1) -> float:
     return data[0] * rate
 
 

@@ -8,7 +8,7 @@ import sys
 
 from driver import run_all
 
-from stepwell import GroupInfo, HTMLString, Model, ResourceSettings, get_step_context, pipeline, step
+from stepwell import GroupInfo, Model, ResourceSettings, get_step_context, pipeline, step
 
 
 def tell(value: object) -> None:
@@ -37,11 +37,6 @@ def train(rate: float = 0.1, epochs: int = 5) -> float:
 def silent() -> int:
     print("this is kept nowhere")
     return 1
-
-
-@step
-def shown() -> HTMLString:
-    return HTMLString("<b>shown</b>")
 
 
 @step(settings={"resources": ResourceSettings(memory="300MB", cpu_count=1)})
@@ -84,8 +79,6 @@ def options(rate: float = 0.5):
     configured(rate=rate)
     train()
     silent()
-    shown()
-    shown.with_options(enable_artifact_visualization=False)()
     train.with_options(name="bare", enable_artifact_metadata=False)()
     greedy()
     recorded()

@@ -1,0 +1,103 @@
+"""Reads the documents: their code blocks, the programs these make, and the commands they name.
+
+How a page says what is to be run:
+
+- Every ``python`` block is run. A block whose first line is ``# name.py`` begins a program of that name; a block without
+  one goes on with the program before it.
+- Any other block whose first line is ``# name.yaml`` (or another name) is a file beside the programs.
+- Each line of a ``text`` block must be in what the page's programs print; ``…`` stands for anything.
+- ``<!-- not run -->`` before a block leaves it out, ``<!-- fails -->`` says that its program ends with an error.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.commands import ROOT
+
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+MARK = re.compile(r"<!-- (not run|fails) -->\s*\Z")
+FILE_NAME = re.compile(r"\A# ([\w.-]+\.\w+)\n")
+#: what follows two blanks explains the command
+COMMAND = re.compile(r"^(?:\$ )?(?:\.venv/bin/)?(stepwell(?: \S+)*)(?:  .*)?$")
+INLINE = re.compile(r"`(stepwell [^`]+)`", re.DOTALL)
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """A fenced block: its language, its text, the mark before it."""
+
+    language: str
+    text: str
+    mark: str
+
+    @property
+    def file_name(self) -> str | None:
+        found = FILE_NAME.match(self.text)
+        return found[1] if found else None
+
+
+@dataclass(kw_only=True)
+class Program:
+    name: str
+    text: str
+    fails: bool
+
+
+def shown(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def blocks(text: str) -> list[Block]:
+    found = []
+    for match in FENCE.finditer(text):
+        mark = MARK.search(text[: match.start()])
+        found.append(Block(language=match[1], text=match[2], mark=mark[1] if mark else ""))
+    return found
+
+
+def programs(page: list[Block]) -> list[Program]:
+    """Return what a page has to run, in its order."""
+    made: list[Program] = []
+    for block in page:
+        if block.language != "python" or block.mark == "not run":
+            continue
+        fails = block.mark == "fails"
+        if block.file_name or not made:
+            made.append(Program(name=block.file_name or "page.py", text=block.text, fails=fails))
+        else:
+            made[-1].text += f"\n\n{block.text}"
+            made[-1].fails |= fails
+    return made
+
+
+def files(page: list[Block]) -> dict[str, str]:
+    """Return the files that stand beside a page's programs."""
+    others = [block for block in page if block.language != "python" and block.mark != "not run"]
+    return {block.file_name: block.text for block in others if block.file_name}
+
+
+def printed(page: list[Block]) -> list[str]:
+    """Return the lines the page says its programs print."""
+    texts = [block.text for block in page if block.language == "text" and not block.file_name and not block.mark]
+    return [line.strip() for text in texts for line in text.splitlines() if line.strip()]
+
+
+def commands(text: str) -> Iterator[list[str]]:
+    """Yield the words of every ``stepwell`` command in a document, in blocks and in sentences."""
+    for line in text.replace("\\\n", " ").splitlines():
+        if found := COMMAND.match(line.strip()):
+            yield _words(found[1])
+    for inline in INLINE.findall(FENCE.sub("", text)):
+        yield _words(" ".join(inline.split()))
+
+
+def _words(command: str) -> list[str]:
+    words = shlex.split(command, comments=True)[1:]
+    ends = [at for at, word in enumerate(words) if word in {"|", "<", ">", "&&", ";", "&"}]
+    return words[: ends[0]] if ends else words

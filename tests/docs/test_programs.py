@@ -1,0 +1,100 @@
+"""Every program the documents show runs as it stands there, and prints what they say it prints."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.commands import Instance, told
+from tests.docs import pages
+
+#: pages are run side by side: mostly a program waits for its steps
+AT_ONCE = 3
+#: secrets the pages suppose somebody has made
+SECRETS = {"warehouse": ["DB_PASSWORD"]}
+SECRET_VALUE = "correct-horse-battery-staple"
+PAGES = {pages.shown(path): pages.blocks(path.read_text(encoding="utf-8")) for path in pages.DOCUMENTS}
+WITH_PROGRAMS = sorted(name for name, blocks in PAGES.items() if pages.programs(blocks))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ran:
+    """A page whose programs were run, one after the other; one that ended the wrong way is the last."""
+
+    done: list[subprocess.CompletedProcess[str]]
+    programs: list[pages.Program]
+
+    @property
+    def output(self) -> str:
+        return "\n".join(told(one) for one in self.done)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the data folder every page gets a copy of, as making its database takes a second."""
+    instance = Instance(folder=tmp_path_factory.mktemp("prepared"))
+    for name, keys in SECRETS.items():
+        made = instance.stepwell("secrets", "create", name, *keys, "--stdin", given=f"{SECRET_VALUE}\n" * len(keys))
+        assert made.returncode == 0, told(made)
+    return Path(instance.environment["STEPWELL_HOME"])
+
+
+@pytest.fixture(scope="module")
+def ran(
+    prepared: Path, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Future[Ran]]]:
+    """Start the pages of the tests that were chosen."""
+    chosen = {item.callspec.params.get("name") for item in request.session.items if hasattr(item, "callspec")}
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {
+            name: pool.submit(run_page, name, tmp_path_factory.mktemp("page"), prepared)
+            for name in WITH_PROGRAMS
+            if name in chosen
+        }
+
+
+def run_page(name: str, folder: Path, prepared: Path) -> Ran:
+    instance = Instance(folder=folder)
+    shutil.copytree(prepared, instance.environment["STEPWELL_HOME"])
+    for file_name, text in pages.files(PAGES[name]).items():
+        (folder / file_name).write_text(text, encoding="utf-8")
+    programs = pages.programs(PAGES[name])
+    for program in programs:
+        (folder / program.name).write_text(program.text, encoding="utf-8")
+    done: list[subprocess.CompletedProcess[str]] = []
+    for program in programs:
+        done.append(instance.python(program.name))
+        if (done[-1].returncode != 0) != program.fails:
+            break
+    return Ran(done=done, programs=programs)
+
+
+@pytest.mark.parametrize("name", WITH_PROGRAMS)
+def test_programs_of_the_page_run(name: str, ran: dict[str, Future[Ran]]) -> None:
+    page = ran[name].result()
+
+    ended = [one.returncode for one in page.done]
+    assert ended == [int(program.fails) for program in page.programs], page.output
+
+
+@pytest.mark.parametrize("name", [name for name in WITH_PROGRAMS if pages.printed(PAGES[name])])
+def test_programs_of_the_page_print_what_it_says(name: str, ran: dict[str, Future[Ran]]) -> None:
+    output = ran[name].result().output
+
+    missing = [
+        line
+        for line in pages.printed(PAGES[name])
+        if not re.search(".*".join(re.escape(part) for part in line.split("…")), output)
+    ]
+    assert not missing, output
+
+
+def test_secret_of_the_pages_is_in_no_output(ran: dict[str, Future[Ran]]) -> None:
+    assert not [name for name, page in ran.items() if SECRET_VALUE in page.result().output]
