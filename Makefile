@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python;
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help run test check fix e2e wheel clean
+.PHONY: help run test check fix e2e bench docs wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## say what each target does
@@ -25,6 +25,12 @@ fix: .venv/.stamp  ## correct what the linter can and format
 
 e2e: .venv/.stamp  ## run the browser tests alone
 	@exec $(BIN)/pytest tests/e2e
+
+bench: .venv/.stamp  ## time our workloads beside plain Python and write docs/benchmarks.md
+	@exec $(BIN)/python -m tests.bench
+
+docs: .venv/.stamp  ## write docs/reference/ from the code
+	@$(BIN)/python docs/make_reference.py
 
 wheel: .venv/.stamp  ## build dist/stepwell-*.whl
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null && ls dist/*.whl

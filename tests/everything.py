@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
+import psycopg
+
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "apps"), "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"}
@@ -32,6 +34,9 @@ CHECKS = {
     "import layers": ["lint-imports"],
     "migrations": [sys.executable, "manage.py", "manage", "makemigrations", "--check", "--dry-run"],
 }
+#: what differs between databases is claims, locks and constraints
+ON_POSTGRES = ["tests/execution", "tests/accounts"]
+POSTGRES_URL = os.environ.get("STEPWELL_TEST_POSTGRES", "postgres://postgres@127.0.0.1/postgres")
 TESTS = {
     "tests without Django": ["-p", "no:django", *WITHOUT_DJANGO],
     "examples, wheel, rules": PROGRAMS,
@@ -59,14 +64,28 @@ def main() -> int:
 
 
 def run_first_lane(folder: Path) -> list[Result]:
-    unit, programs, _ = TESTS
-    return [*run_checks(), run_tests(unit, folder=folder), run_tests(programs, folder=folder)]
+    unit, programs, _ = TESTS.items()
+    return [
+        *run_checks(),
+        run_tests(*unit, folder=folder),
+        run_tests(*programs, folder=folder),
+        *run_on_postgres(folder),
+    ]
+
+
+def run_on_postgres(folder: Path) -> list[Result]:
+    """Run the tests of the database layers on Postgres where one answers, and say so where none does."""
+    try:
+        psycopg.connect(POSTGRES_URL, connect_timeout=2).close()
+    except psycopg.OperationalError:
+        return [Result(name="on Postgres", passed=True, seconds=0, note="skipped: none answers at 127.0.0.1")]
+    return [run_tests("on Postgres", ON_POSTGRES, folder=folder, DATABASE_URL=POSTGRES_URL)]
 
 
 def run_second_lane(folder: Path) -> tuple[list[Result], str]:
     missing = install_browser(folder)
-    *_, rest = TESTS
-    return [run_tests(rest, folder=folder)], missing
+    *_, rest = TESTS.items()
+    return [run_tests(*rest, folder=folder)], missing
 
 
 def run_checks() -> list[Result]:
@@ -83,10 +102,10 @@ def check(name: str, command: list[str]) -> Result:
     return Result(name=name, passed=done.returncode == 0, seconds=time.monotonic() - started)
 
 
-def run_tests(name: str, *, folder: Path) -> Result:
+def run_tests(name: str, arguments: list[str], *, folder: Path, **environment: str) -> Result:
     started = time.monotonic()
     record = folder / f"{name}.xml"
-    done = run([sys.executable, "-m", "pytest", *TESTS[name], "-rs", f"--junitxml={record}"])
+    done = run([sys.executable, "-m", "pytest", *arguments, "-rs", f"--junitxml={record}"], **environment)
     show(name, done.stdout)
     return Result(name=name, passed=done.returncode == 0, seconds=time.monotonic() - started, note=count(record))
 

@@ -30,7 +30,7 @@ def test_it_draws_every_operation_and_calls_one_from_this_server_only(server, br
 
     page.goto(f"{server.url}/api/docs")
     page.wait_for_selector(".opblock")
-    assert page.locator(".opblock").count() == 13
+    assert page.locator(".opblock").count() > 40
     page.locator("#operations-You-stepwell_api_app_get_me .opblock-summary").click()
     page.get_by_role("button", name="Try it out").click()
     page.get_by_role("button", name="Execute").click()

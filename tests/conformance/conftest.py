@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.commands import told
 from tests.conformance.cases import CASES
 from tests.conformance.places import PLACES, Both, copy_files
 from tests.processes.instance import RunningInstance
@@ -19,8 +20,8 @@ def conforming(tmp_path_factory):
             "secrets", "create", "conformance", "CONFORMANCE_KEY", "--stdin", given="12345678\n"
         )
         assert made.returncode == 0, made.stderr
-        for file in CASES:
-            instance.register(folder / f"{file}.py")
+        done = instance.commands.stepwell("register", *(folder / f"{file}.py" for file in CASES))
+        assert done.returncode == 0, told(done)
         yield instance
     finally:
         instance.stop()

@@ -2,10 +2,12 @@
 
 How a page says what is to be run:
 
-- Every ``python`` block is run. A block whose first line is ``# name.py`` begins a program of that name; a block without
-  one goes on with the program before it.
+- Every ``python`` block is run. A block whose first line is ``# name.py`` begins a program of that name; one without
+  goes on with the program before it.
 - Any other block whose first line is ``# name.yaml`` (or another name) is a file beside the programs.
 - Each line of a ``text`` block must be in what the page's programs print; ``…`` stands for anything.
+- ``<!-- run -->`` before a ``console`` block: its ``$ stepwell`` commands are run after the programs, in the same data
+  folder; the lines below a command must be in what it prints.
 - ``<!-- not run -->`` before a block leaves it out, ``<!-- fails -->`` says that its program ends with an error.
 """
 
@@ -20,7 +22,7 @@ from pathlib import Path
 from tests.commands import ROOT
 
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-MARK = re.compile(r"<!-- (not run|fails) -->\s*\Z")
+MARK = re.compile(r"<!-- (run|not run|fails) -->\s*\Z")
 FILE_NAME = re.compile(r"\A# ([\w.-]+\.\w+)\n")
 #: what follows two blanks explains the command
 COMMAND = re.compile(r"^(?:\$ )?(?:\.venv/bin/)?(stepwell(?: \S+)*)(?:  .*)?$")
@@ -47,6 +49,14 @@ class Program:
     name: str
     text: str
     fails: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session:
+    """A command and the lines it prints."""
+
+    words: list[str]
+    printed: list[str]
 
 
 def shown(path: Path) -> str:
@@ -80,6 +90,24 @@ def files(page: list[Block]) -> dict[str, str]:
     """Return the files that stand beside a page's programs."""
     others = [block for block in page if block.language != "python" and block.mark != "not run"]
     return {block.file_name: block.text for block in others if block.file_name}
+
+
+def sessions(page: list[Block]) -> list[Session]:
+    """Return the commands a page runs after its programs, with the lines each is said to print."""
+    made: list[Session] = []
+    for block in page:
+        for line in block.text.splitlines() if (block.language, block.mark) == ("console", "run") else ():
+            if found := COMMAND.match(line):
+                made.append(Session(words=_words(found[1]), printed=[]))
+            elif line.strip():
+                made[-1].printed.append(line.strip())
+    return made
+
+
+def is_in(line: str, output: str) -> bool:
+    """Tell whether a line was printed; blanks are not compared."""
+    pattern = ".*".join(r"[ \t]+".join(map(re.escape, part.split(" "))) for part in " ".join(line.split()).split("…"))
+    return re.search(pattern, output) is not None
 
 
 def printed(page: list[Block]) -> list[str]:

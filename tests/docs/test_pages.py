@@ -21,14 +21,9 @@ ROW = re.compile(r"^\| `(\w+)` \| (.*?) \| (.*?) \|$", re.MULTILINE)
 
 @pytest.mark.parametrize("path", pages.DOCUMENTS, ids=pages.shown)
 def test_commands_are_ones_the_program_takes(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    parser = make_parser()
-    for words in pages.commands(path.read_text(encoding="utf-8")):
-        if words[:1] == ["manage"]:
-            continue
-        try:
-            parser.parse_args(words)
-        except SystemExit:
-            pytest.fail(f"stepwell {' '.join(words)}\n{capsys.readouterr().err}")
+    refused = [words for words in pages.commands(path.read_text(encoding="utf-8")) if not is_taken(words)]
+
+    assert not refused, capsys.readouterr().err
 
 
 @pytest.mark.parametrize("path", pages.DOCUMENTS, ids=pages.shown)
@@ -65,6 +60,17 @@ def test_table_has_the_defaults_steps_run_with() -> None:
     assert not wrong
 
 
+def is_taken(words: list[str]) -> bool:
+    # Django's commands have parsers of their own.
+    if words[:1] == ["manage"]:
+        return True
+    try:
+        make_parser().parse_args(words)
+    except SystemExit:
+        return False
+    return True
+
+
 def rows(heading: str) -> list[tuple[str, str, str]]:
     section = OPTIONS.read_text(encoding="utf-8").split(f"\n## {heading}\n", 1)[1].split("\n## ", 1)[0]
     return ROW.findall(section)
@@ -73,4 +79,7 @@ def rows(heading: str) -> list[tuple[str, str, str]]:
 def anchors(path: Path) -> set[str]:
     """Return the anchors of a page's headings, as code hosts make them."""
     headings = re.findall(r"^#+ (.+)$", pages.FENCE.sub("", path.read_text(encoding="utf-8")), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    plain = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+    return {
+        f"{anchor}-{plain[:at].count(anchor)}" if anchor in plain[:at] else anchor for at, anchor in enumerate(plain)
+    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -30,6 +29,7 @@ class Ran:
 
     done: list[subprocess.CompletedProcess[str]]
     programs: list[pages.Program]
+    commands: list[subprocess.CompletedProcess[str]]
 
     @property
     def output(self) -> str:
@@ -73,7 +73,8 @@ def run_page(name: str, folder: Path, prepared: Path) -> Ran:
         done.append(instance.python(program.name))
         if (done[-1].returncode != 0) != program.fails:
             break
-    return Ran(done=done, programs=programs)
+    commands = [instance.stepwell(*session.words) for session in pages.sessions(PAGES[name])]
+    return Ran(done=done, programs=programs, commands=commands)
 
 
 @pytest.mark.parametrize("name", WITH_PROGRAMS)
@@ -88,12 +89,28 @@ def test_programs_of_the_page_run(name: str, ran: dict[str, Future[Ran]]) -> Non
 def test_programs_of_the_page_print_what_it_says(name: str, ran: dict[str, Future[Ran]]) -> None:
     output = ran[name].result().output
 
-    missing = [
-        line
-        for line in pages.printed(PAGES[name])
-        if not re.search(".*".join(re.escape(part) for part in line.split("…")), output)
-    ]
-    assert not missing, output
+    assert not [line for line in pages.printed(PAGES[name]) if not pages.is_in(line, output)], output
+
+
+@pytest.mark.parametrize("name", [name for name in WITH_PROGRAMS if pages.sessions(PAGES[name])])
+def test_commands_of_the_page_print_what_it_says(name: str, ran: dict[str, Future[Ran]]) -> None:
+    for session, done in zip(pages.sessions(PAGES[name]), ran[name].result().commands, strict=True):
+        assert done.returncode == 0, told(done)
+        assert not [line for line in session.printed if not pages.is_in(line, told(done))], told(done)
+
+
+@pytest.mark.parametrize(
+    ("name", "once"),
+    [
+        ("docs/how-to/caching.md", ["squaring 3", "squaring 4", "making the report of May"]),
+        ("docs/how-to/failure-modes.md", ["the last step ran"]),
+        ("docs/explanation/why-did-this-run-again.md", ["preparing 11.0", "publishing 10"]),
+    ],
+)
+def test_what_the_page_says_is_printed_once_is(name: str, once: list[str], ran: dict[str, Future[Ran]]) -> None:
+    output = ran[name].result().output
+
+    assert {line: output.count(f"{line}\n") for line in once} == dict.fromkeys(once, 1), output
 
 
 def test_secret_of_the_pages_is_in_no_output(ran: dict[str, Future[Ran]]) -> None:

@@ -1,4 +1,4 @@
-"""The first programs of the README and the tutorial, with a changed parameter and a second time; tests/docs runs all."""
+"""The first programs of the README and the tutorial, changed by a parameter and run twice; tests/docs runs all."""
 
 from __future__ import annotations
 

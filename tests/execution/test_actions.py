@@ -197,7 +197,8 @@ class TestCache:
         second = start()
         finish_next(plan=make_plan(*two_steps()).model_dump(mode="json"))
         step = second.steps.get(invocation_id="load")
-        assert (step.status, step.cache_reason) == ("queued", "Ran because the stored result's data is gone.")
+        told = f"Ran because the data that run #{first.number} stored is gone or was changed."
+        assert (step.status, step.cache_reason) == ("queued", told)
 
     def test_changed_code_is_named_as_the_reason(self):
         first = start()

@@ -83,7 +83,7 @@ def test_the_options_of_the_schedule_are_those_of_the_run(hands):
     hands.move(seconds=60)
     clock.fire_due()
 
-    assert Run.objects.get().overrides == {"steps": {"load": {"timeout": 9}}}
+    assert Run.objects.get().parsed_overrides == Overrides(steps={"load": StepOverride(timeout=9)})
 
 
 def test_a_jump_of_the_clock_makes_one_run_up(hands):

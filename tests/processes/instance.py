@@ -44,7 +44,7 @@ class RunningInstance:
         self.url = re.match(r"https?://[^/]+", self.link)[0]
         made = self.commands.stepwell("tokens", "create", "tests", "--role", "admin")
         assert made.returncode == 0, told(made)
-        token = re.search(r"sw_\S+", made.stdout)[0]
+        self.token = token = re.search(r"sw_\S+", made.stdout)[0]
         self.api = httpx.Client(
             base_url=f"{self.url}/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=30, trust_env=False
         )

@@ -105,6 +105,7 @@ class Runner:
         """Ask the runner to stop; a second call stops the steps at once."""
         self._signals += 1
         self._stopping.set()
+        self.stops.draining.set()
         if self._signals > 1:
             self.stops.shutting_down.set()
 

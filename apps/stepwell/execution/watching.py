@@ -14,7 +14,7 @@ from django.db import transaction
 
 from stepwell.core.status import TERMINAL_ATTEMPT, AttemptStatus
 from stepwell.engine.ports import Outcome
-from stepwell.execution import claims, publish
+from stepwell.execution import calls, claims, publish
 from stepwell.execution.claims import Claim, LeaseLost
 from stepwell.execution.doorbell import AnswerHere, ring
 from stepwell.runs import events
@@ -32,6 +32,9 @@ class StopRequests:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._reasons: dict[UUID, str] = {}
+        #: no attempt is taken any more; those that run go on
+        self.draining = threading.Event()
+        #: those that run are stopped and handed back
         self.shutting_down = threading.Event()
 
     def ask(self, attempt_id: UUID, reason: str) -> None:
@@ -55,6 +58,8 @@ class AttemptWatcher:
         self.published = False
         #: the attempt this worker takes next without waiting for the queue
         self.follow_up: UUID | None = None
+        #: names of hooks that ended and said so
+        self.hooks_told: set[str] = set()
         self._stops = stops
         self._renewed_at = time.monotonic()
 
@@ -74,6 +79,8 @@ class AttemptWatcher:
         return "go"
 
     def frame(self, frame: dict[str, Any]) -> dict[str, Any] | None:
+        if frame.get("t") == "call":
+            return calls.answer_frame(frame, asker=calls.Asker(claim=self.claim))
         handler = {
             "metadata": self._store_metadata,
             "tags": self._store_tags,
@@ -142,6 +149,7 @@ class AttemptWatcher:
         events.record(self.claim.step.run_id, "note", {**payload, "level": "warning"})
 
     def _store_hook(self, frame: dict[str, Any]) -> None:
+        self.hooks_told.add(str(frame.get("hook", "")))
         events.record(
             self.claim.step.run_id,
             "hook",

@@ -17,12 +17,14 @@ from stepwell.engine.ports import ErrorInfo, LaunchSpec, Outcome
 from stepwell.engine.stephost import StepHost
 from stepwell.engine.supervise import Pace, Supervision, supervise
 from stepwell.errors import StepwellError
-from stepwell.execution import launching
+from stepwell.execution import launching, operators
 from stepwell.execution.claims import Claim, claim
+from stepwell.execution.doorbell import ring
 from stepwell.execution.hosts import HostPool, base_environment
 from stepwell.execution.launching import Launch
+from stepwell.execution.operators.interface import OperatorHost
+from stepwell.execution.steplog import open_log
 from stepwell.execution.watching import AttemptWatcher, StopRequests
-from stepwell.runs.logs import log_path
 from stepwell.runs.models import StepRun
 
 log = logging.getLogger(__name__)
@@ -48,7 +50,11 @@ class Worker:
     def take(self, attempt_id: UUID) -> None:
         """Run the attempt, if it is still to be had, and then those that follow from it one by one."""
         next_id: UUID | None = attempt_id
-        while next_id is not None and not self._stops.shutting_down.is_set():
+        while next_id is not None:
+            if self._stops.draining.is_set():
+                # Somebody else takes it: another runner now, or this one after its restart.
+                ring(next_id)
+                return
             close_old_connections()
             claimed = claim(next_id, owner_id=self.node_id)
             next_id = self._run(claimed) if claimed else None
@@ -57,29 +63,30 @@ class Worker:
         snapshot = claimed.step.run.snapshot
         try:
             launch = launching.prepare(claimed, environment=base_environment())
-            host = self._hosts.take(snapshot)
+            place = operators.host_for(launch.operator, snapshot) if launch.operator else None
+            host = place or self._hosts.take(snapshot)
         except StepwellError as exc:
             return _fail_unstarted(claimed, exc, self._stops)
         try:
             return run_claimed(claimed, launch=launch, host=host, stops=self._stops)
         finally:
-            self._hosts.release(snapshot)
+            place.close() if place else self._hosts.release(snapshot)
             self._stops.forget(claimed.attempt.id)
 
 
-def run_claimed(claimed: Claim, *, launch: Launch, host: StepHost, stops: StopRequests) -> UUID | None:
+def run_claimed(claimed: Claim, *, launch: Launch, host: StepHost | OperatorHost, stops: StopRequests) -> UUID | None:
     """Supervise a claimed attempt to its end; return the attempt this worker takes next, if any."""
     masker = Masker(launch.secret_values)
     watcher = AttemptWatcher(claimed, stops=stops)
-    writer = LogWriter(log_path(claimed.step.run_id, claimed.attempt.id), cap_bytes=launch.log_cap_bytes)
+    writer = open_log(claimed, launch)
     supervision = _supervision(launch.spec, host, writer, masker, watcher, launch.options.timeout)
     outcome = supervise(supervision)
     if supervision.is_lost:
         writer.seal()
         return None
     finish(watcher, outcome, writer=writer, launch=launch)
-    if _needs_late_hook(claimed, launch, outcome):
-        _run_late_hook(watcher, launch, outcome, host=host, writer=writer, masker=masker)
+    if hook := late_hook(watcher, launch, outcome, host=host, writer=writer):
+        end_late_hook(watcher, supervise(hook))
     writer.seal()
     watcher.sealed(log_bytes=writer.n_bytes, log_lines=writer.n_lines, dropped=writer.dropped_bytes, usage=outcome)
     return watcher.follow_up
@@ -88,13 +95,25 @@ def run_claimed(claimed: Claim, *, launch: Launch, host: StepHost, stops: StopRe
 def finish(watcher: AttemptWatcher, outcome: Outcome, *, writer: LogWriter, launch: Launch) -> None:
     """Publish what was not published yet, and write into the log how it ended."""
     watcher.result(outcome)
+    _record_lost_hooks(watcher, outcome, launch)
     if outcome.status != AttemptStatus.COMPLETED:
         writer.note(_closing_line(watcher.claim, outcome, launch))
 
 
+def _record_lost_hooks(watcher: AttemptWatcher, outcome: Outcome, launch: Launch) -> None:
+    """Say of each hook that was due after the result that the process ended before it did."""
+    due = {AttemptStatus.COMPLETED: ("on_end", "on_success"), AttemptStatus.FAILED: ("on_end", "on_failure")}
+    for name in due.get(outcome.status, ()) if launch.options.hooks_enabled else ():
+        if not getattr(launch.options.hooks, name) or name in watcher.hooks_told:
+            continue
+        if name == "on_failure" and not StepRun.objects.filter(id=watcher.claim.step.id, status=StepStatus.FAILED):
+            continue
+        watcher.frame({"t": "hook", "hook": name, "ok": False, "error": "The process ended before the hook did."})
+
+
 def _supervision(
     spec: LaunchSpec,
-    host: StepHost,
+    host: StepHost | OperatorHost,
     writer: LogWriter,
     masker: Masker,
     watcher: AttemptWatcher,
@@ -145,12 +164,19 @@ class _HookWatcher(AttemptWatcher):
         pass
 
 
-def _run_late_hook(
-    watcher: AttemptWatcher, launch: Launch, outcome: Outcome, *, host: StepHost, writer: LogWriter, masker: Masker
-) -> None:
+def late_hook(
+    watcher: AttemptWatcher, launch: Launch, outcome: Outcome, *, host: StepHost | OperatorHost, writer: LogWriter
+) -> Supervision | None:
+    """Return the supervision of ``on_failure`` in a fresh process, when it is due and the step's own is gone."""
+    if not _needs_late_hook(watcher.claim, launch, outcome):
+        return None
     error = outcome.error or ErrorInfo(type="StepCrashed", message=outcome.reason)
     spec = launching.hook_spec(watcher.claim, launch, error=asdict(error))
     recorder = _HookWatcher(watcher.claim, stops=StopRequests())
-    ended = supervise(_supervision(spec, host, writer, masker, recorder, settings.HOOK_SECONDS))
+    return _supervision(spec, host, writer, Masker(launch.secret_values), recorder, settings.HOOK_SECONDS)
+
+
+def end_late_hook(watcher: AttemptWatcher, ended: Outcome) -> None:
+    """Record a late hook that did not come to its end."""
     if ended.status != AttemptStatus.COMPLETED:
-        recorder.frame({"t": "hook", "hook": "on_failure", "ok": False, "error": ended.reason})
+        watcher.frame({"t": "hook", "hook": "on_failure", "ok": False, "error": ended.reason})

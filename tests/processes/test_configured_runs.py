@@ -1,0 +1,79 @@
+"""Scripts for ZenML, configuration files and pipeline hooks on the runner: registered, started, cancelled and rerun."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.commands import told
+from tests.processes.instance import RunningInstance
+from tests.processes.zenml_files import CONFIG, FILES
+
+
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("instance")
+    (folder / "home").mkdir()
+    for name, text in FILES.items():
+        (folder / name).write_text(text)
+    (folder / "training.yaml").write_text(CONFIG)
+    running = RunningInstance(folder)
+    try:
+        for name in FILES:
+            running.register(folder / name)
+        yield running
+    finally:
+        running.stop()
+
+
+def test_a_registered_zenml_file_is_started_over_the_api_and_rerun(instance):
+    run = instance.start("training", parameters={"rows": 2})
+    assert instance.wait_for(run["id"])["status"] == "completed", instance.steps(run["id"])
+    assert "loading 2 rows" in instance.log(run["id"], "load")
+    assert any("Docker settings have no effect" in warning for warning in instance.run(run["id"])["warnings"])
+
+    again = instance.api.post(f"/runs/{run['id']}/reruns", json={"scope": "whole"}).json()
+    assert instance.wait_for(again["id"])["status"] == "completed"
+
+
+def test_a_rerun_of_a_scripts_run_keeps_what_its_configuration_file_said(instance):
+    done = instance.commands.stepwell("run", "training.py")
+    assert done.returncode == 0, told(done)
+    run = next(found for found in instance.api.get("/runs").json()["items"] if found["trigger"] == "script")
+    assert run["name"].startswith("nightly_red_20")
+
+    rerun = instance.api.post(f"/runs/{run['id']}/reruns", json={"scope": "whole", "parameters": {"rows": 4}}).json()
+
+    ended = instance.wait_for(rerun["id"])
+    assert ended["status"] == "completed", instance.steps(rerun["id"])
+    assert ended["parameters"] == {"rows": 4}
+    assert "rate 0.5" in instance.log(rerun["id"], "train")
+    assert instance.steps(rerun["id"])["train"]["options"]["enable_cache"] is False
+    assert "training.yaml, line 9: steps.train.retyr is no option. Did you mean retry?" in ended["warnings"]
+
+
+def test_a_run_name_is_taken_once(instance):
+    first = instance.start("training", name="only-once")
+    refused = instance.api.post("/pipelines/training/runs", json={"parameters": {}, "name": "only-once"})
+
+    assert refused.status_code == 409
+    assert f"taken by run #{first['number']}" in refused.json()["message"]
+    instance.wait_for(first["id"])
+
+
+@pytest.mark.parametrize(("parameters", "status"), [({}, "completed"), ({"fail": True}, "failed")])
+def test_pipeline_hooks_run_around_the_steps(instance, parameters, status):
+    run = instance.start("prepared", parameters=parameters)
+
+    assert instance.wait_for(run["id"])["status"] == status
+    assert "state 42" in instance.log(run["id"], "use")
+    assert instance.log(run["id"], ":cleanup").count("disconnected :cleanup test") == 1
+
+
+def test_a_cancelled_run_is_cleaned_up_before_it_ends(instance):
+    run = instance.start("prepared", parameters={"seconds": 30})
+    instance.wait_for_step(run["id"], "use", "running")
+    instance.api.post(f"/runs/{run['id']}/cancellation")
+
+    assert instance.wait_for(run["id"])["status"] == "cancelled"
+    assert instance.steps(run["id"])[":cleanup"]["status"] == "completed"
+    assert "disconnected" in instance.log(run["id"], ":cleanup")

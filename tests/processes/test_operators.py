@@ -1,0 +1,226 @@
+"""Steps that run in an interpreter of their own, and steps with a tracker, on a real instance."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+
+import psutil
+import pytest
+
+from tests.commands import told
+from tests.processes.instance import RunningInstance
+
+SECRET = "0perat0r-secret/value"
+PIPELINES = """
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from stepwell import log_metadata, pipeline, step
+
+
+def told(exception: BaseException) -> None:
+    print("hook in", sys.prefix, "after", exception)
+
+
+@step(step_operator=True, environment={"COLOR": "red"}, enable_cache=False)
+def look(n: int) -> dict[str, str | None]:
+    log_metadata({"seen": n})
+    names = ("COLOR", "SHAPE", "TOKEN", "STEPWELL_LEASE_SECONDS", "VIRTUAL_ENV")
+    print("token is", os.environ.get("TOKEN"))
+    found = {name: os.environ.get(name) for name in names if name != "TOKEN"}
+    return {**found, "prefix": sys.prefix, "own": str(os.getpgid(os.getppid()) == os.getppid())}
+
+
+@step(enable_cache=False)
+def compare(there: dict) -> None:
+    print("there:", sorted(there.items()))
+    print("here:", sys.prefix)
+
+
+@pipeline
+def looks(n: int = 1):
+    compare(look(n))
+
+
+@step(step_operator=True, on_failure=told, enable_cache=False)
+def hang(how: str) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    print("pids", os.getpid(), os.getppid(), child.pid, flush=True)
+    if how == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "kill host":
+        os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(600)
+
+
+@pipeline
+def hangs(how: str = "sleep"):
+    hang(how)
+
+
+@step(step_operator="bare", enable_cache=False)
+def never() -> None:
+    pass
+
+
+@pipeline
+def bare():
+    never()
+
+
+@step(step_operator="imaginary")
+def nowhere() -> None:
+    pass
+
+
+@pipeline
+def lost():
+    nowhere()
+"""
+
+
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("operators")
+    (folder / "home").mkdir()
+    (folder / "operated.py").write_text(PIPELINES)
+    other = make_interpreter(folder / "other", is_complete=True)
+    bare = make_interpreter(folder / "bare", is_complete=False)
+    running = RunningInstance(folder)
+    try:
+        add(running, "secrets", "create", "pass", "TOKEN", "--stdin", given=f"{SECRET}\n")
+        add(running, "stack", "add", "step_operator", "subprocess", "other", f"python={other}", *VARIABLES)
+        add(running, "stack", "add", "step_operator", "subprocess", "bare", f"python={bare}")
+        running.register(folder / "operated.py")
+        running.other = other
+        yield running
+    finally:
+        running.stop()
+
+
+VARIABLES = ("environment.SHAPE=round", "environment.COLOR=blue", "environment.TOKEN={{pass.TOKEN}}")
+
+
+def add(running, *words, given=None):
+    done = running.commands.stepwell(*words, given=given)
+    assert done.returncode == 0, told(done)
+
+
+def make_interpreter(folder, *, is_complete):
+    """Make a virtual environment without pip; a complete one sees the packages of this one."""
+    import venv
+
+    venv.create(folder, with_pip=False, symlinks=True)
+    if is_complete:
+        version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+        here = [path for path in sys.path if path.endswith("site-packages")]
+        (folder / "lib" / version / "site-packages" / "here.pth").write_text("\n".join(here))
+    return folder / "bin" / "python"
+
+
+def pids_of(instance, run):
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with contextlib.suppress(AssertionError):
+            for line in instance.log(run["id"], "hang").splitlines():
+                if line.startswith("pids"):
+                    return [int(word) for word in line.split()[1:]]
+        time.sleep(0.1)
+    raise AssertionError(instance.steps(run["id"]))
+
+
+def assert_gone(pids):
+    deadline = time.monotonic() + 10
+    while left := [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+def test_a_step_runs_in_the_other_interpreter_with_a_fresh_environment(instance):
+    run = instance.start("looks", parameters={"n": 4})
+    assert instance.wait_for(run["id"])["status"] == "completed", instance.steps(run["id"])
+
+    log = instance.log(run["id"], "compare")
+    there = dict(eval(log.splitlines()[0].removeprefix("there: ")))
+    assert there == {
+        "COLOR": "red",
+        "SHAPE": "round",
+        "STEPWELL_LEASE_SECONDS": None,
+        "VIRTUAL_ENV": None,
+        "prefix": os.path.dirname(os.path.dirname(instance.other)),
+        "own": "True",
+    }
+    assert f"here: {sys.prefix}" in log
+    assert instance.steps(run["id"])["look"]["metadata"] == {"seen": 4}
+    assert instance.log(run["id"], "look") == "token is ***\n"
+
+
+def test_a_rerun_can_switch_the_operator_off(instance):
+    run = instance.start("looks", steps={"look": {"step_operator": False}})
+    assert instance.wait_for(run["id"])["status"] == "completed", instance.steps(run["id"])
+    assert "'prefix', '" + sys.prefix in instance.log(run["id"], "compare")
+
+
+def test_cancelling_ends_the_interpreter_and_all_it_started(instance):
+    run = instance.start("hangs")
+    pids = pids_of(instance, run)
+    assert instance.api.post(f"/runs/{run['id']}/cancellation").status_code == 202
+    assert instance.wait_for(run["id"])["status"] == "cancelled"
+    assert_gone(pids)
+
+
+def test_a_time_limit_ends_the_interpreter_and_the_hook_runs_in_a_new_one(instance):
+    run = instance.start("hangs", steps={"hang": {"timeout": 2}})
+    pids = pids_of(instance, run)
+    assert instance.wait_for(run["id"], seconds=40)["status"] == "failed"
+    assert instance.steps(run["id"])["hang"]["attempts"][-1]["status"] == "timed_out"
+    assert_gone(pids)
+    deadline = time.monotonic() + 15
+    wanted = f"hook in {os.path.dirname(os.path.dirname(instance.other))} after"
+    while wanted not in (log := instance.log(run["id"], "hang")):
+        assert time.monotonic() < deadline, log
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("how", ["kill", "kill host"])
+def test_a_killed_process_is_a_crash_that_leaves_nothing_behind(instance, how):
+    run = instance.start("hangs", parameters={"how": how})
+    first = pids_of(instance, run)
+    done = instance.wait_for(run["id"], seconds=60)
+    attempts = instance.steps(run["id"])["hang"]["attempts"]
+    assert done["status"] == "failed"
+    assert len(attempts) > 1
+    assert {attempt["status"] for attempt in attempts} == {"crashed"}
+    assert_gone(first)
+
+
+def test_an_interpreter_without_stepwells_packages_is_named_with_what_to_do(instance):
+    run = instance.start("bare")
+    assert instance.wait_for(run["id"])["status"] == "failed"
+    attempt = instance.steps(run["id"])["never"]["attempts"][-1]
+    assert "The step operator bare cannot use" in attempt["error_message"]
+    assert "No module named" in attempt["error_message"]
+    assert "-m pip install stepwell" in attempt["error_message"]
+
+
+def test_an_unknown_operator_is_refused_before_a_run_exists(instance):
+    before = instance.api.get("/runs").json()["items"]
+    answer = instance.api.post("/pipelines/lost/runs", json={})
+    assert answer.status_code == 404
+    assert "Step nowhere: step_operator is 'imaginary'" in answer.json()["message"]
+    assert "There are: bare, other." in answer.json()["hint"]
+    assert instance.api.get("/runs").json()["items"] == before
+
+
+def test_nobody_keeps_an_operators_processes(instance):
+    runner = instance.process_of("runner")
+    deadline = time.monotonic() + 10
+    while left := [one for one in runner.children(recursive=True) if str(instance.other) in " ".join(one.cmdline())]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.1)

@@ -1,0 +1,3 @@
+from tests.plugins.cast import alice
+
+__all__ = ["alice"]
