@@ -25,7 +25,14 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "apps"), "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"}
 WITHOUT_DJANGO = ["tests/core", "tests/engine", "tests/sdk"]
-PROGRAMS = ["tests/architecture", "tests/examples", "tests/reference", "tests/wheel", "tests/test_everything.py"]
+PROGRAMS = [
+    "tests/architecture",
+    "tests/docs",
+    "tests/examples",
+    "tests/reference",
+    "tests/wheel",
+    "tests/test_everything.py",
+]
 BROWSERS = ("chromium", "chromium-browser")
 CHECKS = {
     "lint": ["ruff", "check", "."],
@@ -35,7 +42,7 @@ CHECKS = {
     "migrations": [sys.executable, "manage.py", "manage", "makemigrations", "--check", "--dry-run"],
 }
 #: what differs between databases is claims, locks and constraints
-ON_POSTGRES = ["tests/execution", "tests/accounts"]
+ON_POSTGRES = ["tests/execution", "tests/accounts", "tests/artifacts"]
 POSTGRES_URL = os.environ.get("STEPWELL_TEST_POSTGRES", "postgres://postgres@127.0.0.1/postgres")
 TESTS = {
     "tests without Django": ["-p", "no:django", *WITHOUT_DJANGO],

@@ -11,18 +11,32 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from stepwell import errors
     from stepwell.core.status import ExecutionMode, RunStatus
+    from stepwell.sdk.artifactcalls import (
+        ExternalArtifact,
+        Tag,
+        add_tags,
+        load_artifact,
+        register_artifact,
+        remove_tags,
+        save_artifact,
+    )
     from stepwell.sdk.artifactconfig import ArtifactConfig
     from stepwell.sdk.cachepolicy import CachePolicy
+    from stepwell.sdk.client import Client
     from stepwell.sdk.context import StepContext, get_step_context
+    from stepwell.sdk.docker import DockerSettings
     from stepwell.sdk.groups import GroupInfo
-    from stepwell.sdk.kinds import StepRuntime
+    from stepwell.sdk.kinds import ExecutionStatus, StepRuntime
+    from stepwell.sdk.logger import get_logger
     from stepwell.sdk.materializers.base import BaseMaterializer
     from stepwell.sdk.metadata import log_metadata, log_progress
     from stepwell.sdk.models import Model
+    from stepwell.sdk.pipelinecontext import get_pipeline_context
     from stepwell.sdk.pipelines import Pipeline, pipeline
     from stepwell.sdk.resources import ResourceSettings
     from stepwell.sdk.retry import StepRetryConfig
     from stepwell.sdk.richtext import CSVString, HTMLString, JSONString, MarkdownString
+    from stepwell.sdk.schedule import Schedule
     from stepwell.sdk.steps import BaseStep, step
 
 _HOMES = {
@@ -31,7 +45,11 @@ _HOMES = {
     "BaseStep": "stepwell.sdk.steps",
     "CSVString": "stepwell.sdk.richtext",
     "CachePolicy": "stepwell.sdk.cachepolicy",
+    "Client": "stepwell.sdk.client",
+    "DockerSettings": "stepwell.sdk.docker",
     "ExecutionMode": "stepwell.core.status",
+    "ExecutionStatus": "stepwell.sdk.kinds",
+    "ExternalArtifact": "stepwell.sdk.artifactcalls",
     "GroupInfo": "stepwell.sdk.groups",
     "HTMLString": "stepwell.sdk.richtext",
     "JSONString": "stepwell.sdk.richtext",
@@ -40,13 +58,22 @@ _HOMES = {
     "Pipeline": "stepwell.sdk.pipelines",
     "ResourceSettings": "stepwell.sdk.resources",
     "RunStatus": "stepwell.core.status",
+    "Schedule": "stepwell.sdk.schedule",
     "StepContext": "stepwell.sdk.context",
     "StepRetryConfig": "stepwell.sdk.retry",
     "StepRuntime": "stepwell.sdk.kinds",
+    "Tag": "stepwell.sdk.artifactcalls",
+    "add_tags": "stepwell.sdk.artifactcalls",
+    "get_logger": "stepwell.sdk.logger",
+    "get_pipeline_context": "stepwell.sdk.pipelinecontext",
     "get_step_context": "stepwell.sdk.context",
+    "load_artifact": "stepwell.sdk.artifactcalls",
     "log_metadata": "stepwell.sdk.metadata",
     "log_progress": "stepwell.sdk.metadata",
     "pipeline": "stepwell.sdk.pipelines",
+    "register_artifact": "stepwell.sdk.artifactcalls",
+    "remove_tags": "stepwell.sdk.artifactcalls",
+    "save_artifact": "stepwell.sdk.artifactcalls",
     "step": "stepwell.sdk.steps",
 }
 
@@ -56,7 +83,11 @@ __all__ = [
     "BaseStep",
     "CSVString",
     "CachePolicy",
+    "Client",
+    "DockerSettings",
     "ExecutionMode",
+    "ExecutionStatus",
+    "ExternalArtifact",
     "GroupInfo",
     "HTMLString",
     "JSONString",
@@ -65,14 +96,23 @@ __all__ = [
     "Pipeline",
     "ResourceSettings",
     "RunStatus",
+    "Schedule",
     "StepContext",
     "StepRetryConfig",
     "StepRuntime",
+    "Tag",
+    "add_tags",
     "errors",
+    "get_logger",
+    "get_pipeline_context",
     "get_step_context",
+    "load_artifact",
     "log_metadata",
     "log_progress",
     "pipeline",
+    "register_artifact",
+    "remove_tags",
+    "save_artifact",
     "step",
 ]
 

@@ -14,9 +14,29 @@ PAGE = source.ROOT / "docs/api-coverage.md"
 #: rows of dynamic pipelines show only that calls are refused until there are any
 LATER = "dynamic pipelines"
 
-OPTIONS = """name enable_cache enable_artifact_metadata enable_artifact_visualization enable_step_logs experiment_tracker
-    step_operator parameters output_materializers environment secrets settings extra on_failure on_success model retry
-    cache_policy runtime heartbeat_healthy_threshold group""".split()
+OPTIONS = [
+    "name",
+    "enable_cache",
+    "enable_artifact_metadata",
+    "enable_artifact_visualization",
+    "enable_step_logs",
+    "experiment_tracker",
+    "step_operator",
+    "parameters",
+    "output_materializers",
+    "environment",
+    "secrets",
+    "settings",
+    "extra",
+    "on_failure",
+    "on_success",
+    "model",
+    "retry",
+    "cache_policy",
+    "runtime",
+    "heartbeat_healthy_threshold",
+    "group",
+]
 #: the rows by section, in the order of the reference and of semantics.md
 ROWS: dict[str, list[str]] = {
     "Creating steps": ["@step", "class MyStep(BaseStep)", "from steps import BaseStep", "BaseStep is abstract"],
@@ -25,12 +45,32 @@ ROWS: dict[str, list[str]] = {
     "configure": [*OPTIONS, "merge", "return"],
     "with_options": [*OPTIONS, "merge", "return"],
     "call_entrypoint": ["*args, **kwargs", "return"],
-    "Dynamic pipelines": ["submit", "submit: id", "submit: after", "submit: return", "map", "map: after", "map: return"]
-    + ["product", "product: after", "product: return"],
+    "Dynamic pipelines": [
+        "submit",
+        "submit: id",
+        "submit: after",
+        "submit: return",
+        "map",
+        "map: after",
+        "map: return",
+        "product",
+        "product: after",
+        "product: return",
+    ],
     "Properties": ["name", "enable_cache", "configuration", "source_code", "docstring"],
     "Step hooks": ["on_failure(exception)", "on_success()"],
-    "Examples": ["@step", "subclass", "configure", "with_options", "submit", "map", "product", "complete"]
-    + ["complete: with_options", "hooks"],
+    "Examples": [
+        "@step",
+        "subclass",
+        "configure",
+        "with_options",
+        "submit",
+        "map",
+        "product",
+        "complete",
+        "complete: with_options",
+        "hooks",
+    ],
     "Semantics: public names": ["names of stepwell", "import paths"],
     "Semantics 1: defining": [f"1.{number}" for number in range(1, 12)],
     "Semantics 2: calling": [f"2.{number}" for number in range(1, 8)],
@@ -57,7 +97,7 @@ def written() -> dict[str, dict[str, str]]:
 
 
 @functools.cache
-def tests_in(path: str) -> frozenset[str]:
+def names_in(path: str) -> frozenset[str]:
     """Return the tests of a file as pytest names them, ``Class::test`` for those in classes."""
     file = source.ROOT / path
     if not file.is_file():
@@ -89,7 +129,7 @@ def test_every_row_names_tests_that_exist(section: str) -> None:
     wrong = {}
     for row, text in written()[section].items():
         tests = named_tests(text)
-        missing = [test for test in tests if test.split("::", 1)[1] not in tests_in(test.split("::", 1)[0])]
+        missing = [test for test in tests if test.split("::", 1)[1] not in names_in(test.split("::", 1)[0])]
         if missing or not tests:
             wrong[row] = missing or "no test"
 
@@ -97,6 +137,9 @@ def test_every_row_names_tests_that_exist(section: str) -> None:
 
 
 def test_rows_of_dynamic_pipelines_say_that_they_come_later() -> None:
-    rows = {**written()["Dynamic pipelines"], **{name: written()["Examples"][name] for name in ("submit", "map", "product")}}
+    rows = {
+        **written()["Dynamic pipelines"],
+        **{name: written()["Examples"][name] for name in ("submit", "map", "product")},
+    }
 
     assert [name for name, text in rows.items() if LATER not in text] == []

@@ -10,10 +10,10 @@ from django.db import connections, transaction
 from stepwell.artifacts import model_actions, model_queries
 from stepwell.artifacts.models import Model, ModelRun, ModelVersion, StageChange
 from stepwell.core.ids import new_id
-from stepwell.core.plan import StepOptions
+from stepwell.core.plan import Binding, StepOptions
 from stepwell.engine.ports import Outcome
-from stepwell.errors import ConfigError, NotFound
-from stepwell.execution import actions, planning, publish
+from stepwell.errors import ArtifactError, ConfigError, NotFound
+from stepwell.execution import actions, inputs, launching, planning, publish, retention
 from stepwell.execution.claims import claim
 from stepwell.runs.models import Run
 from tests.execution.make import make_plan, make_run, make_snapshot, planned
@@ -28,13 +28,15 @@ def naming(version=None, *, name="churn", **about):
 def plan_run(**steps):
     """Store a run whose steps, all independent, have these options."""
     run = make_run({})
-    store(run, steps)
+    store(run, **steps)
     return run
 
 
-def store(run, steps):
+def store(run, **steps):
+    """Store a plan in a transaction of its own, as the end of a plan step does."""
     plan = make_plan(*(planned(name, options=options) for name, options in steps.items()))
-    planning.store_plan(run, plan.model_dump(mode="json"))
+    with transaction.atomic():
+        planning.store_plan(run, plan.model_dump(mode="json"))
 
 
 def version_of(run, step):
@@ -49,6 +51,18 @@ def output(name="output", **changes):
 def complete(run, step, *outputs):
     attempt = run.steps.get(invocation_id=step).attempts.get()
     publish.publish(claim(attempt.id, owner_id=new_id()), Outcome(status="completed", result={"outputs": [*outputs]}))
+
+
+def taking(asked, name):
+    """Store a run whose step b comes after a and takes what the model has linked under ``name``."""
+    run = make_run({})
+    place = {"name": "churn", "version": asked, "artifact_version": ""}
+    linked = Binding(kind="linked", name=name, model=place)
+    a = planned("a", options=naming(asked or None))
+    b = planned("b", ["a"], options=naming(asked or None)).model_copy(update={"inputs": {"weights": linked}})
+    with transaction.atomic():
+        planning.store_plan(run, make_plan(a, b).model_dump(mode="json"))
+    return run
 
 
 @pytest.mark.django_db
@@ -108,7 +122,7 @@ class TestVersions:
         run = make_run({})
 
         with pytest.raises(NotFound, match=words):
-            publish_plan(run, a=naming(asked))
+            store(run, a=naming(asked))
         assert not run.steps.exists()
         assert ModelVersion.objects.count() == 1
 
@@ -116,7 +130,7 @@ class TestVersions:
         plan_run(a=naming())
 
         with pytest.raises(NotFound, match=r"There is no model “churm”. Did you mean churn?"):
-            publish_plan(make_run({}), a=naming("latest", name="churm"))
+            store(make_run({}), a=naming("latest", name="churm"))
         assert not Model.objects.filter(name="churm").exists()
 
     def test_no_run_is_made_for_a_registered_pipeline_that_names_an_unknown_stage(self):
@@ -140,12 +154,6 @@ class TestVersions:
 
         assert (model.license, model.description, model.about) == ("MIT", "who leaves", {"audience": "all"})
         assert model.tags == ["one", "two"]
-
-
-def publish_plan(run, **steps):
-    """Store a plan in a transaction of its own, as the end of a plan step does."""
-    with transaction.atomic():
-        store(run, steps)
 
 
 @pytest.mark.django_db
@@ -189,6 +197,38 @@ class TestLinks:
         assert second.steps.get().status == "cached"
         assert version_of(second, "a").name == "2"
         assert model_queries.get_artifact(version_of(second, "a"), "weights").uri == made["uri"]
+
+    def test_an_input_of_a_model_is_the_one_its_stage_has_when_the_step_starts(self):
+        made = plan_run(a=naming())
+        complete(made, "a", output("weights", size=7))
+        model_actions.set_stage(version_of(made, "a"), "production")
+        run = taking("production", "weights")
+
+        found = inputs.upstream_outputs(run.steps.get(invocation_id="b"))
+        assert [version.size for version in found.values()] == [7]
+        b = run.steps.get(invocation_id="b")
+        assert "ab" * 32 in inputs.content_hashes(b, found)["weights"]
+
+    def test_an_input_nothing_is_linked_for_fails_its_step_and_not_the_one_above(self):
+        complete(plan_run(a=naming()), "a", output("weights"))
+        run = taking("", "scores")
+        complete(run, "a")
+
+        assert run.steps.get(invocation_id="a").status == "completed"
+        claimed = claim(run.steps.get(invocation_id="b").attempts.get().id, owner_id=new_id())
+        with pytest.raises(ArtifactError, match="Nothing is linked to the model churn as scores"):
+            launching.prepare(claimed, environment={})
+
+    def test_what_belongs_to_a_model_outlives_its_run(self):
+        run = plan_run(a=naming())
+        complete(run, "a", output("weights"))
+        version = version_of(run, "a")
+        model_actions.set_stage(version, "production", step=run.steps.get())
+        run.refresh_from_db()
+        assert retention.delete_run(run)
+
+        assert model_queries.get_artifact(version, "weights").size == 1
+        assert StageChange.objects.get().by_name == f"step a of run #{run.number}"
 
     def test_metadata_adds_up(self):
         version = version_of(plan_run(a=naming()), "a")
@@ -282,7 +322,7 @@ def test_runs_that_start_at_once_get_a_version_each():
     def plan(run):
         start.wait(10)
         try:
-            publish_plan(run, a=naming())
+            store(run, a=naming())
         finally:
             connections.close_all()
 

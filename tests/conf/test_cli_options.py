@@ -88,6 +88,7 @@ def test_parameters_that_do_not_fit_are_refused_by_name(word, said):
         ("train.settings.x=[1]", "settings", {"resources": {"cpu_count": 1}, "x": [1]}),
         ("train.step_operator=off", "step_operator", False),
         ("train.step_operator=ray", "step_operator", "ray"),
+        ("train.experiment_tracker=no", "experiment_tracker", False),
     ],
 )
 def test_options_are_read_on_top_of_what_the_step_has(word, option, value):

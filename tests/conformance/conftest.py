@@ -20,7 +20,7 @@ def conforming(tmp_path_factory):
             "secrets", "create", "conformance", "CONFORMANCE_KEY", "--stdin", given="12345678\n"
         )
         assert made.returncode == 0, made.stderr
-        done = instance.commands.stepwell("register", *(folder / f"{file}.py" for file in CASES))
+        done = instance.commands.stepwell("register", *(folder / f"{file}.py" for file in (*CASES, "refused")))
         assert done.returncode == 0, told(done)
         yield instance
     finally:

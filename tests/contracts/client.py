@@ -48,6 +48,31 @@ def asks(name: str, arguments: dict) -> dict:
 def asker(name: str, arguments: dict):
     asks(name, arguments)
 """,
+    "bodied.py": """
+from stepwell import Client, ExternalArtifact, pipeline, step
+
+
+@step
+def add_up(numbers: list, more: list, number: int) -> int:
+    return sum(numbers) + sum(more) + number
+
+
+@pipeline
+def bodied(numbers: list):
+    newest = Client().get_artifact_version("made::double::output")
+    add_up(numbers, ExternalArtifact(value=[10, 20]), newest)
+
+
+if __name__ == "__main__":
+    run = bodied([1])
+    print(run.steps["add_up"].output.load())
+    again = bodied(run.steps["add_up"].inputs["more"])
+    print(again.steps["add_up"].output.load(), sorted(again.steps["add_up"].inputs))
+    try:
+        bodied(Client().get_artifact_version("made::make::output_1").id)
+    except Exception as exc:
+        print(type(exc).__name__, exc.run.status, exc.run.steps["add_up"].status)
+""",
     "client_code.py": (Path(__file__).parent / "client_code.py").read_text(),
 }
 
@@ -59,11 +84,11 @@ class ClientContract:
     run: dict[str, Any]
     place: str
 
-    def do(self, name: str, **arguments: Any) -> dict[str, Any]:
+    def do(self, call: str, /, **arguments: Any) -> dict[str, Any]:
         raise NotImplementedError
 
-    def gives(self, name: str, **arguments: Any) -> Any:
-        answer = self.do(name, **arguments)
+    def gives(self, call: str, /, **arguments: Any) -> Any:
+        answer = self.do(call, **arguments)
         assert "gave" in answer, answer
         return answer["gave"]
 
@@ -128,7 +153,7 @@ class ClientContract:
         name = self.new_name()
         answer = self.do("save_twice", name=name)
 
-        assert answer["raised"] == "Conflict"
+        assert "Conflict" in answer["kinds"]
         assert answer["message"].startswith(f"Artifact {name} has a version “v1” already.")
         assert self.gives("load_named", name=name) == "1"
 

@@ -20,6 +20,15 @@ class RunStoreContract:
     def set_cancelling(self) -> None:
         raise NotImplementedError
 
+    def add_cleanup(self) -> None:
+        raise NotImplementedError
+
+    def cleanup_status(self) -> str:
+        raise NotImplementedError
+
+    def end_cleanup(self, status: str) -> None:
+        raise NotImplementedError
+
     def statuses(self) -> dict[str, str]:
         raise NotImplementedError
 
@@ -102,3 +111,32 @@ class RunStoreContract:
         self.make({})
         self.advance()
         assert self.run_status() == "completed"
+
+    def test_the_clean_up_runs_when_everything_else_is_at_rest(self):
+        self.make({"a": [], "b": ["a"]})
+        self.add_cleanup()
+        self.advance()
+        self.end("a", "failed")
+        assert (self.cleanup_status(), self.run_status()) == ("queued", "running")
+        self.advance()
+        self.end_cleanup("completed")
+        assert self.run_status() == "failed"
+
+    def test_a_clean_up_that_fails_does_not_fail_the_run(self):
+        self.make({"a": []})
+        self.add_cleanup()
+        self.advance()
+        assert self.cleanup_status() == "pending"
+        self.end("a")
+        self.end_cleanup("failed")
+        assert self.run_status() == "completed"
+
+    def test_a_cancelled_run_is_cleaned_up_before_it_ends(self):
+        self.make({"a": []})
+        self.add_cleanup()
+        self.advance()
+        self.set_cancelling()
+        self.advance()
+        assert (self.cleanup_status(), self.run_status()) == ("queued", "cancelling")
+        self.end_cleanup("completed")
+        assert self.run_status() == "cancelled"

@@ -29,6 +29,16 @@ class TestMemoryRunStore(RunStoreContract):
     def set_cancelling(self):
         self.store.status = RunStatus.CANCELLING
 
+    def add_cleanup(self):
+        self.store.cleanup = StepStatus.PENDING
+
+    def cleanup_status(self):
+        return str(self.store.cleanup)
+
+    def end_cleanup(self, status):
+        self.store.cleanup = StepStatus(status)
+        self.advance(uuid4())
+
     def statuses(self):
         return {step.invocation_id: str(step.status) for step in self.store.steps.values()}
 

@@ -361,3 +361,16 @@ def test_eight_threads_fire_each_time_once():
     assert len(keys) == len(set(keys)) == 3 * 15
     assert Run.objects.count() == 3 * 15
     assert set(ScheduleFire.objects.values_list("run_id", flat=True)) == set(Run.objects.values_list("id", flat=True))
+
+
+def test_a_runner_that_looked_before_another_fired_takes_nothing_and_moves_nothing_back(hands, monkeypatch):
+    make(catchup=True)
+    hands.move(minutes=3)
+    due = schedules.due_schedules(limit=5)
+    assert rounds() == 3
+    after = Schedule.objects.get().next_fire_at
+    monkeypatch.setattr(schedules, "due_schedules", lambda limit: due)
+
+    assert rounds(3) == 0
+    assert Schedule.objects.get().next_fire_at == after
+    assert Run.objects.count() == 3

@@ -24,6 +24,15 @@ class TestOrmRunStore(RunStoreContract):
     def set_cancelling(self):
         Run.objects.filter(id=self.run_id).update(status="cancelling")
 
+    def add_cleanup(self):
+        StepRun.objects.create(run_id=self.run_id, kind="cleanup", invocation_id=":cleanup", name="cleanup")
+
+    def cleanup_status(self):
+        return StepRun.objects.get(run_id=self.run_id, kind="cleanup").status
+
+    def end_cleanup(self, status):
+        self.advance(self.set_step(":cleanup", status))
+
     def statuses(self):
         return dict(StepRun.objects.filter(run_id=self.run_id).values_list("invocation_id", "status"))
 

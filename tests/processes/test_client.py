@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stepwell import Client
+from stepwell import Client, save_artifact
 from stepwell.errors import Denied, Unavailable, UsageError
 from tests.commands import told
 from tests.contracts import client_code
@@ -61,15 +61,15 @@ class Place:
 class TestOverHttp(Place, ClientContract, PersonsContract):
     place = "http"
 
-    def do(self, name, **arguments):
-        return client_code.perform(name, arguments)
+    def do(self, call, /, **arguments):
+        return client_code.perform(call, arguments)
 
 
 class TestInAScript(Place, ClientContract, PersonsContract):
     place = "script"
 
-    def do(self, name, **arguments):
-        words = f"import json, client_code; print(json.dumps(client_code.perform({name!r}, {arguments!r})))"
+    def do(self, call, /, **arguments):
+        words = f"import json, client_code; print(json.dumps(client_code.perform({call!r}, {arguments!r})))"
         done = self.instance.commands.python("-c", words)
         assert done.returncode == 0, told(done)
         return json.loads(done.stdout.splitlines()[-1])
@@ -78,8 +78,8 @@ class TestInAScript(Place, ClientContract, PersonsContract):
 class TestInAStep(Place, ClientContract):
     place = "step"
 
-    def do(self, name, **arguments):
-        asked = self.instance.start("asker", parameters={"name": name, "arguments": arguments})
+    def do(self, call, /, **arguments):
+        asked = self.instance.start("asker", parameters={"name": call, "arguments": arguments})
         ended = self.instance.wait_for(asked["id"])
         assert ended["status"] == "completed", self.instance.steps(asked["id"])
         return Client().get_pipeline_run(asked["id"]).steps["asks"].output.load()
@@ -112,6 +112,30 @@ class TestInAStep(Place, ClientContract):
         assert 'secrets=["hidden"]' in answer["message"]
 
 
+def test_a_body_looks_things_up_and_stores_a_value_once_on_the_runner_and_in_a_script(instance, run):
+    instance.register(Path(instance.commands.folder) / "bodied.py")
+    client = Client(url=instance.url, token=instance.token)
+    first = client.trigger("bodied", {"numbers": [1, 2]}).wait(timeout=60)
+    stored = client.list_artifact_versions("bodied::external")
+
+    assert first.status == "completed", first.reason
+    assert first.steps["add_up"].output.load() == 33 + client.get_artifact_version("made::double::output").load()
+    assert [version.load() for version in stored] == [[10, 20]]
+
+    second = client.trigger("bodied", {"numbers": str(stored[0].id)}).wait(timeout=60)
+    again = client.rerun(second).wait(timeout=60)
+    assert [one.steps["add_up"].inputs["numbers"] for one in (second, again)] == [stored[0], stored[0]]
+    assert len(client.list_artifact_versions("bodied::external")) == 1
+    with pytest.raises(UsageError, match="numbers: "):
+        client.trigger("bodied", {"numbers": str(first.id)})
+
+    done = instance.commands.python("bodied.py")
+    number = client.get_artifact_version("made::double::output").load()
+    printed = done.stdout.splitlines()
+    assert printed[:2] == [str(31 + number), f"{60 + number} ['more', 'number', 'numbers']"], told(done)
+    assert "TypeError failed failed" in printed, told(done)
+
+
 def test_a_token_that_may_only_read_acts_on_nothing(instance, run):
     made = instance.commands.stepwell("tokens", "create", "reader", "--role", "viewer")
     token = next(word for word in made.stdout.split() if word.startswith("sw_"))
@@ -141,9 +165,10 @@ def test_a_wrong_token_an_absent_server_and_no_token_are_told_apart(instance, mo
         Client(url="file:///etc", token="sw_x")
 
 
-def test_an_artifact_whose_files_are_gone_is_not_sent(instance, run):
-    client = Client(url=instance.url, token=instance.token)
-    version = client.trigger("made", {"rows": 77}).wait(timeout=60).steps["double"].output
+def test_an_artifact_whose_files_are_gone_is_not_sent(instance, monkeypatch):
+    monkeypatch.setenv("STEPWELL_URL", instance.url)
+    monkeypatch.setenv("STEPWELL_TOKEN", instance.token)
+    version = save_artifact([1], "gone soon")
     folder = Path(instance.commands.environment["STEPWELL_HOME"]) / "artifacts" / version.uri
     shutil.rmtree(folder)
 

@@ -48,7 +48,7 @@ def test_a_rerun_of_a_scripts_run_keeps_what_its_configuration_file_said(instanc
     assert ended["parameters"] == {"rows": 4}
     assert "rate 0.5" in instance.log(rerun["id"], "train")
     assert instance.steps(rerun["id"])["train"]["options"]["enable_cache"] is False
-    assert "training.yaml, line 9: steps.train.retyr is no option. Did you mean retry?" in ended["warnings"]
+    assert "training.yaml, line 10: steps.train.retyr is no option. Did you mean retry?" in ended["warnings"]
 
 
 def test_a_run_name_is_taken_once(instance):

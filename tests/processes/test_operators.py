@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sys
 import time
@@ -74,6 +75,22 @@ def bare():
     never()
 
 
+@step(experiment_tracker=True, enable_cache=False)
+def learn(rate: float) -> None:
+    import mlflow
+
+    mlflow.log_metric("own", rate * 2)
+    log_metadata({"loss": 0.25})
+    print("password is", os.environ["MLFLOW_TRACKING_PASSWORD"])
+    if rate > 1:
+        raise ValueError("diverged with " + os.environ["MLFLOW_TRACKING_PASSWORD"])
+
+
+@pipeline
+def learns(rate: float = 0.5):
+    learn(rate)
+
+
 @step(step_operator="imaginary")
 def nowhere() -> None:
     pass
@@ -97,6 +114,8 @@ def instance(tmp_path_factory):
         add(running, "secrets", "create", "pass", "TOKEN", "--stdin", given=f"{SECRET}\n")
         add(running, "stack", "add", "step_operator", "subprocess", "other", f"python={other}", *VARIABLES)
         add(running, "stack", "add", "step_operator", "subprocess", "bare", f"python={bare}")
+        store = f"tracking_uri=sqlite:///{folder}/ml.db"
+        add(running, "stack", "add", "experiment_tracker", "mlflow", "local", store, *LOGIN)
         running.register(folder / "operated.py")
         running.other = other
         yield running
@@ -104,6 +123,7 @@ def instance(tmp_path_factory):
         running.stop()
 
 
+LOGIN = ("tracking_username=ana", "tracking_password={{pass.TOKEN}}", "dashboard_url=https://ml.example.org")
 VARIABLES = ("environment.SHAPE=round", "environment.COLOR=blue", "environment.TOKEN={{pass.TOKEN}}")
 
 
@@ -161,6 +181,26 @@ def test_a_step_runs_in_the_other_interpreter_with_a_fresh_environment(instance)
     assert instance.log(run["id"], "look") == "token is ***\n"
 
 
+def test_a_script_uses_the_operator_too(instance):
+    script = instance.commands.folder / "asks.py"
+    script.write_text("from operated import looks\n\nif __name__ == '__main__':\n    looks(2)\n")
+    done = instance.commands.python(script)
+    assert done.returncode == 0, told(done)
+    assert f"'prefix', '{os.path.dirname(os.path.dirname(instance.other))}'" in done.stdout
+    assert "token is ***" in done.stdout
+    assert SECRET not in told(done)
+
+
+def test_a_script_that_names_an_unknown_component_stores_no_run(instance):
+    before = instance.api.get("/runs").json()["items"]
+    script = instance.commands.folder / "gets_lost.py"
+    script.write_text("from operated import lost\n\nif __name__ == '__main__':\n    lost()\n")
+    done = instance.commands.python(script)
+    assert done.returncode == 1
+    assert "Step nowhere: step_operator is 'imaginary'" in done.stderr
+    assert instance.api.get("/runs").json()["items"] == before
+
+
 def test_a_rerun_can_switch_the_operator_off(instance):
     run = instance.start("looks", steps={"look": {"step_operator": False}})
     assert instance.wait_for(run["id"])["status"] == "completed", instance.steps(run["id"])
@@ -207,6 +247,35 @@ def test_an_interpreter_without_stepwells_packages_is_named_with_what_to_do(inst
     assert "The step operator bare cannot use" in attempt["error_message"]
     assert "No module named" in attempt["error_message"]
     assert "-m pip install stepwell" in attempt["error_message"]
+
+
+@pytest.mark.parametrize(("rate", "status"), [(0.5, "FINISHED"), (2.0, "FAILED")])
+def test_a_step_is_tracked_and_says_where(instance, rate, status):
+    run = instance.start("learns", parameters={"rate": rate})
+    instance.wait_for(run["id"])
+    step = instance.steps(run["id"])["learn"]
+    tracked = step["tracked_run"]
+
+    read = instance.commands.python("-c", READ_RUN, str(instance.commands.folder), tracked["run_id"])
+    assert read.returncode == 0, told(read)
+    kept = json.loads(read.stdout.splitlines()[-1])
+    assert kept["status"] == status
+    assert kept["params"] == {"rate": str(rate)}
+    assert kept["metrics"] == {"own": rate * 2, "loss": 0.25}
+    assert kept["tags"]["stepwell.run_number"] == str(run["number"])
+    assert (tracked["tracker"], tracked["experiment"]) == ("local", "learns")
+    assert tracked["url"].endswith(f"/runs/{tracked['run_id']}")
+    assert "password is ***" in instance.log(run["id"], "learn")
+    assert SECRET not in str(step)
+
+
+READ_RUN = """
+import json, sys
+from mlflow import MlflowClient
+run = MlflowClient(f"sqlite:///{sys.argv[1]}/ml.db").get_run(sys.argv[2])
+kept = {name: getattr(run.data, name) for name in ("params", "metrics", "tags")}
+print(json.dumps({"status": run.info.status, **kept}))
+"""
 
 
 def test_an_unknown_operator_is_refused_before_a_run_exists(instance):

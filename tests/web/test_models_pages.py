@@ -77,6 +77,22 @@ def test_a_version_shows_artifacts_metadata_runs_and_moves(as_charlie: Client, v
     assert not page.has("form", id="promotion")
 
 
+def test_the_panel_of_a_step_leads_to_the_version_it_worked_on(as_charlie: Client, versions) -> None:
+    run = versions[0].run_links.get().run
+    links = read(as_charlie.get(f"/runs/{run.number}/?step=a")).all("a", href="/models/churn/1/")
+
+    assert [link.text for link in links] == ["churn 1"]
+
+
+def test_the_story_of_a_run_tells_its_models(as_charlie: Client, versions) -> None:
+    run = versions[0].run_links.get().run
+    model_actions.set_stage(versions[0], "staging", step=run.steps.get())
+    text = read(as_charlie.get(f"/runs/{run.number}/events/")).text
+
+    assert "Works on the model churn 1" in text
+    assert "churn 1 moved to staging" in text
+
+
 def test_an_operator_promotes_and_the_page_says_so(as_bob: Client, versions) -> None:
     page = read(as_bob.get("/models/churn/2/"))
     values = {**form_of(page, "/models/churn/2/stage/"), "stage": "production", "reason": "best"}

@@ -135,14 +135,15 @@ def test_what_the_run_had_changed_before_is_kept(as_bob: Client, run: Run) -> No
     assert Run.objects.get(number=2).overrides["steps"]["evaluate"] == {"enable_cache": False, "timeout": 1200.0}
 
 
-def test_a_step_operator_can_be_switched_off(as_bob: Client, run: Run) -> None:
+@pytest.mark.parametrize("option", ["step_operator", "experiment_tracker"])
+def test_a_component_can_be_switched_off(as_bob: Client, run: Run, option: str) -> None:
     step = run.steps.get(invocation_id="train")
-    step.plan["options"]["step_operator"] = "ray"
+    step.plan["options"][option] = "ray"
     step.save()
 
-    send(as_bob, run, filled(as_bob, run, **{"o:train:step_operator": None}))
+    send(as_bob, run, filled(as_bob, run, **{f"o:train:{option}": None}))
 
-    assert Run.objects.get(number=2).overrides["steps"] == {"train": {"step_operator": False}}
+    assert Run.objects.get(number=2).overrides["steps"] == {"train": {option: False}}
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,26 @@ def test_an_interval_counts_from_its_start_in_the_zone_of_the_form(as_bob: Clien
     )
 
 
+@pytest.mark.parametrize("zone", ["Etc/GMT+5", "Europe/Berlin", "CET"])
+def test_saving_a_form_as_it_stands_changes_nothing(as_bob: Client, pipeline: Pipeline, zone: str) -> None:
+    timing = Timing(interval=5400, start=datetime(2026, 7, 1, 10, 0, 7, tzinfo=UTC), zone=zone)
+    schedule = scheduling.make_schedule(
+        pipeline=pipeline,
+        name="kept",
+        timing=timing,
+        catchup=False,
+        parameters={"epochs": 3},
+        overrides=Overrides(steps={"fit": StepOverride(timeout=60)}, variant={"options": {"enable_cache": False}}),
+    )
+    before = schedule.next_fire_at
+    url = f"/schedules/{schedule.id}/edit/"
+    assert as_bob.post(url, sent(as_bob, url)).status_code == 302
+
+    stored = Schedule.objects.get()
+    assert (stored.timing, stored.next_fire_at, stored.parameters) == (timing, before, {"epochs": 3})
+    assert stored.parsed_overrides == schedule.parsed_overrides
+
+
 @pytest.mark.parametrize(
     ("changes", "field", "words"),
     [
@@ -175,6 +195,7 @@ def test_history_links_the_runs_and_tells_what_failed(as_charlie: Client, schedu
     assert history.has("a", href=f"/runs/{run.number}/")
     assert "It did not fit." in history.text
     assert "2023-11-14 22:13:20 UTC" in history.text
+    assert read(as_charlie.get(f"/runs/{run.number}/")).has("a", href=f"/schedules/{schedule.id}/")
 
 
 def test_a_time_that_no_runner_took_is_said(as_charlie: Client, schedule: Schedule) -> None:
@@ -252,10 +273,26 @@ def test_the_list_names_rule_and_state(as_charlie: Client, schedule: Schedule, d
 
 
 def test_a_rule_nothing_can_read_any_more_breaks_no_page(as_bob: Client, schedule: Schedule) -> None:
-    Schedule.objects.update(cron="what is this")
+    Schedule.objects.update(cron="what is this", zone="Gone/Away", next_fire_at=None)
 
-    assert "cannot be read" in read(as_bob.get(f"/schedules/{schedule.id}/")).one("main").text
-    assert "cannot be read" in read(as_bob.get("/schedules/")).one("main").text
+    for url in (f"/schedules/{schedule.id}/", "/schedules/"):
+        assert "is not a time zone" in read(as_bob.get(url)).one("main").text
+    url = f"/schedules/{schedule.id}/edit/"
+    assert as_bob.post(url, sent(as_bob, url, cron="@daily", zone="UTC")).status_code == 302
+    schedule.refresh_from_db()
+    assert schedule.timing == Timing(cron="@daily")
+    assert schedule.next_fire
+
+
+def test_an_edit_leaves_alone_what_is_paused_or_fired_meanwhile(as_bob: Client, schedule: Schedule) -> None:
+    scheduling.schedules.pause(Schedule.objects.get())
+    Schedule.objects.update(last_fire_at=5, next_fire_at=7)
+    scheduling.make_schedule(
+        schedule=schedule, pipeline=schedule.pipeline, name="renamed", timing=schedule.timing, parameters={}
+    )
+
+    stored = Schedule.objects.get()
+    assert (stored.name, stored.is_paused, stored.last_fire_at, stored.next_fire_at) == ("renamed", True, 5, 7)
 
 
 def test_a_viewer_sees_no_way_to_change_anything(as_charlie: Client, schedule: Schedule) -> None:

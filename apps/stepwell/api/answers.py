@@ -11,6 +11,7 @@ from stepwell.accounts import audit
 from stepwell.api.auth import ApiRequest
 from stepwell.core.wire import ErrorAnswer
 from stepwell.errors import UsageError
+from stepwell.kit.models import Row
 from stepwell.runs.models import Run
 
 
@@ -41,13 +42,18 @@ def only_query(request: HttpRequest, filters: type[BaseModel]) -> None:
 
 def record_run_act(request: ApiRequest, action: str, run: Run) -> None:
     """Write what the caller did to a run into the audit log."""
+    record_act(request, action, kind="run", row=run)
+
+
+def record_act(request: ApiRequest, action: str, *, kind: str, row: Row) -> None:
+    """Write what the caller did to a row of some kind into the audit log."""
     token = request.auth.token
     audit.record(
         actor=request.auth.user,
         action=action,
-        object_kind="run",
-        object_id=str(run.id),
-        object_name=str(run),
+        object_kind=kind,
+        object_id=str(row.id),
+        object_name=str(row),
         ip=request.META.get("REMOTE_ADDR"),
         after={"token": token.name} if token else None,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ninja import NinjaAPI, Router
 
 from stepwell.accounts.models import Role
-from stepwell.api import pipelines, runs, steps
+from stepwell.api import artifacts, components, models, notes, pipelines, runs, schedules, steps, vault
 from stepwell.api.answers import answers
 from stepwell.api.auth import ApiRequest, needs
 from stepwell.api.bodies import StrictParser
@@ -38,9 +38,15 @@ def _make() -> NinjaAPI:
     )
     add_handlers(made)
     made.add_router("/me", me)
+    made.add_router("/models", models.router)
     made.add_router("/pipelines", pipelines.router)
     made.add_router("/runs", runs.router)
     made.add_router("/runs", steps.router)
+    made.add_router("/components", components.router)
+    made.add_router("", artifacts.router)
+    made.add_router("", notes.router)
+    made.add_router("/secrets", vault.router)
+    made.add_router("/schedules", schedules.router)
     return made
 
 

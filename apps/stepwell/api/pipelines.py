@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.db.models import OuterRef, Subquery
 from django.http import HttpResponse
 from ninja import Header, Path, Query, Router
 from ninja.responses import Status
@@ -11,12 +10,11 @@ from stepwell.accounts.models import Role
 from stepwell.api.answers import answers, idempotency_key, only_query, record_run_act
 from stepwell.api.auth import ApiRequest, needs
 from stepwell.api.lookup import find_pipeline
-from stepwell.api.shapes import pipeline_detail, pipeline_summary, run_detail
+from stepwell.api.shapes import pipeline_detail, run_detail
 from stepwell.core.status import Trigger
 from stepwell.core.wire import PipelineDetail, PipelineFilters, PipelinePage, RunDetail, StartRun
 from stepwell.errors import Conflict
-from stepwell.execution import actions
-from stepwell.pipelines.models import Pipeline, Snapshot
+from stepwell.execution import actions, reading
 
 router = Router(tags=["Pipelines"], auth=needs(Role.VIEWER))
 
@@ -24,18 +22,7 @@ router = Router(tags=["Pipelines"], auth=needs(Role.VIEWER))
 @router.get("", response=answers(PipelinePage), summary="List pipelines by name")
 def list_pipelines(request: ApiRequest, filters: Query[PipelineFilters]) -> PipelinePage:
     only_query(request, PipelineFilters)
-    newest = Snapshot.objects.filter(pipeline=OuterRef("id")).order_by("-number")
-    rows = Pipeline.objects.order_by("name").annotate(
-        code=Subquery(newest.values("number")[:1]), code_hash=Subquery(newest.values("code_hash")[:1])
-    )
-    if filters.cursor is not None:
-        rows = rows.filter(name__gt=filters.cursor)
-    found = list(rows[: filters.limit + 1])
-    page = found[: filters.limit]
-    return PipelinePage(
-        items=[pipeline_summary(row, code=row.code, code_hash=row.code_hash) for row in page],
-        next_cursor=page[-1].name if len(found) > filters.limit else None,
-    )
+    return reading.pipeline_page(filters)
 
 
 @router.get("/{ref}", response=answers(PipelineDetail, 404), summary="Get a pipeline by name, slug or id")

@@ -9,11 +9,11 @@ from ninja.responses import Status
 from stepwell.accounts.models import Role
 from stepwell.api.answers import answers, idempotency_key, only_query, record_run_act
 from stepwell.api.auth import ApiRequest, needs
-from stepwell.api.lookup import filter_runs, find_run
-from stepwell.api.shapes import run_detail, run_summary
+from stepwell.api.lookup import find_run
+from stepwell.api.shapes import run_detail
 from stepwell.core.wire import Event, EventFilters, EventPage, Rerun, RunDetail, RunFilters, RunPage
 from stepwell.errors import Conflict
-from stepwell.execution import actions
+from stepwell.execution import actions, reading
 
 router = Router(tags=["Runs"], auth=needs(Role.VIEWER))
 
@@ -21,12 +21,7 @@ router = Router(tags=["Runs"], auth=needs(Role.VIEWER))
 @router.get("", response=answers(RunPage, 404), summary="List runs, newest first")
 def list_runs(request: ApiRequest, filters: Query[RunFilters]) -> RunPage:
     only_query(request, RunFilters)
-    found = list(filter_runs(filters)[: filters.limit + 1])
-    page = found[: filters.limit]
-    return RunPage(
-        items=[run_summary(run) for run in page],
-        next_cursor=page[-1].id if len(found) > filters.limit else None,
-    )
+    return reading.run_page(filters)
 
 
 @router.get("/{ref}", response=answers(RunDetail, 404), summary="Get a run by number, id or unique beginning of its id")

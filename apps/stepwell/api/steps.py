@@ -9,17 +9,11 @@ from stepwell.accounts.models import Role
 from stepwell.api.answers import answers, only_query
 from stepwell.api.auth import ApiRequest, needs
 from stepwell.api.lookup import find_attempt, find_run, find_step
-from stepwell.api.shapes import artifact_detail, step_detail
-from stepwell.artifacts.models import StepArtifact
+from stepwell.api.shapes import step_detail
 from stepwell.core.wire import ArtifactList, LogPart, LogRange, StepDetail, StepList
-from stepwell.engine.logfile import LogReader
-from stepwell.runs.logs import log_path
-from stepwell.runs.models import Attempt
+from stepwell.execution import reading
 
 router = Router(tags=["Steps"], auth=needs(Role.VIEWER))
-
-#: bytes a UTF-8 character takes at most, less one: what a cut may leave of it
-_CUT = 3
 
 
 @router.get("/{ref}/steps", response=answers(StepList, 404), summary="List a run's steps with their attempts")
@@ -39,8 +33,7 @@ def get_step(request: ApiRequest, ref: Path[str], invocation_id: Path[str]) -> S
     summary="List a step's inputs and outputs",
 )
 def list_artifacts(request: ApiRequest, ref: Path[str], invocation_id: Path[str]) -> ArtifactList:
-    step = find_step(find_run(ref), invocation_id)
-    return reading.step_artifacts(step)
+    return reading.step_artifacts(find_step(find_run(ref), invocation_id))
 
 
 @router.get(
@@ -57,8 +50,7 @@ def read_log(
     request: ApiRequest, ref: Path[str], invocation_id: Path[str], number: Path[int], span: Query[LogRange]
 ) -> LogPart | HttpResponse:
     only_query(request, LogRange)
-    run = find_run(ref)
-    attempt = find_attempt(find_step(run, invocation_id), number)
+    attempt = find_attempt(find_step(find_run(ref), invocation_id), number)
     part, raw = reading.log_part(attempt, span)
     return _as_text(part, raw) if _wants_text(request) else part
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
@@ -21,15 +21,32 @@ from stepwell.artifacts.models import (
     StageChange,
     StepArtifact,
 )
-from stepwell.core.plan import StepOptions
+from stepwell.core import nametemplates
+from stepwell.core.plan import Binding, StepOptions
 from stepwell.core.stages import SETTABLE_STAGES, SINGLE_STAGES, ModelStages
-from stepwell.errors import ConfigError, Conflict
+from stepwell.errors import ConfigError, Conflict, NotFound
 from stepwell.runs import events
 from stepwell.runs.models import Run, StepRun
 
 _ABOUT = ("audience", "use_cases", "limitations", "trade_offs", "ethics")
 _MOST_METADATA_KEYS = 1000
 _LONGEST = 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Author:
+    """Who moves a version: a person, a step, or somebody known in words only."""
+
+    by: User | None
+    step: StepRun | None
+    who: str
+
+    @property
+    def name(self) -> str:
+        if self.by is not None:
+            return str(self.by.get_username())
+        step = self.step
+        return (f"step {step.invocation_id} of run #{step.run.number}" if step else self.who)[:_LONGEST]
 
 
 class StageTaken(Conflict):
@@ -79,6 +96,19 @@ def version_of(step: StepRun) -> ModelVersion | None:
     return found.model_version if found else None
 
 
+def find_linked(step: StepRun, binding: Binding) -> ArtifactVersion | None:
+    """Return what a ``linked`` input stands for now: of the version the run works on, else of the one it names."""
+    named = binding.model
+    wanted = Wanted(name=named["name"], asked=model_queries.plain_ref(named["version"]))
+    link = ModelRun.objects.filter(run_id=step.run_id, model__name=wanted.name, asked=wanted.asked)
+    used = link.select_related("model_version__model").first()
+    try:
+        version = used.model_version if used else model_queries.get_version(wanted.name, wanted.asked)
+        return model_queries.get_artifact(version, binding.name, named["artifact_version"] or None)
+    except NotFound:
+        return None
+
+
 def link_outputs(step: StepRun) -> None:
     """Link what a step gave out to the model version it works on, if it works on one."""
     version = version_of(step)
@@ -122,6 +152,7 @@ def set_stage(
     force: bool = False,
     by: User | None = None,
     step: StepRun | None = None,
+    who: str = "",
     reason: str = "",
 ) -> ModelVersion:
     """Move a model version to ``stage`` and write down who did.
@@ -129,7 +160,7 @@ def set_stage(
     One version at most is in staging, and one in production: with ``force`` the one that was there is archived.
 
     Args:
-        by: the person who does it, or None where a ``step`` does, or nobody is known.
+        by: the person who does it, or None where a ``step`` does, or nobody is known but in words (``who``).
 
     Raises:
         ConfigError: There is no such stage.
@@ -141,12 +172,13 @@ def set_stage(
         Model.objects.select_for_update().get(id=version.model_id)
         fresh = ModelVersion.objects.select_related("model").get(id=version.id)
         if fresh.stage != wanted:
-            _clear(fresh, wanted, force=force, by=by, step=step)
-            _move(fresh, wanted, by=by, step=step, reason=reason)
+            author = _Author(by=by, step=step, who=who)
+            _clear(fresh, wanted, force=force, author=author)
+            _move(fresh, wanted, author=author, reason=reason)
     return fresh
 
 
-def _clear(version: ModelVersion, stage: str, *, force: bool, by: User | None, step: StepRun | None) -> None:
+def _clear(version: ModelVersion, stage: str, *, force: bool, author: _Author) -> None:
     if stage not in SINGLE_STAGES:
         return
     holder = ModelVersion.objects.filter(model_id=version.model_id, stage=stage).exclude(id=version.id).first()
@@ -155,27 +187,22 @@ def _clear(version: ModelVersion, stage: str, *, force: bool, by: User | None, s
     if not force:
         raise StageTaken(
             f"Version {holder.name} of {version.model.name} is in {stage}.",
-            hint="Pass force=True (or tick “replace it”) to archive that one.",
+            hint="Pass force=True to archive that one.",
         )
-    _move(holder, ModelStages.ARCHIVED, by=by, step=step, reason=f"Version {version.name} took its place.")
+    _move(holder, ModelStages.ARCHIVED, author=author, reason=f"Version {version.name} took its place.")
 
 
-def _move(version: ModelVersion, stage: str, *, by: User | None, step: StepRun | None, reason: str) -> None:
+def _move(version: ModelVersion, stage: str, *, author: _Author, reason: str) -> None:
     change = StageChange(
-        model_version=version, old=version.stage, new=stage, reason=reason[:500], by=by, by_name=_who(by, step)
+        model_version=version, old=version.stage, new=stage, reason=reason[:500], by=author.by, by_name=author.name
     )
-    if step is not None:
+    if (step := author.step) is not None:
         change.run_id = step.run_id
-        events.record(step.run_id, "model.stage", {"version": version.name, "old": version.stage, "new": stage})
+        told = {"model": version.model.name, "version": version.name, "old": version.stage, "new": stage}
+        events.record(step.run_id, "model.stage", {**told, "invocation_id": step.invocation_id})
     change.save(force_insert=True)
     version.stage = stage
     version.save(update_fields=["stage"])
-
-
-def _who(by: User | None, step: StepRun | None) -> str:
-    if by is not None:
-        return by.get_username()
-    return f"step {step.invocation_id} of run #{step.run.number}"[:_LONGEST] if step else ""
 
 
 def _stage(stage: str) -> ModelStages:
@@ -199,12 +226,8 @@ def _wanted_of(options: Iterable[StepOptions]) -> list[Wanted]:
 
 
 def _expand(wanted: Wanted, run: Run) -> str:
-    at = run.created_at.astimezone(UTC)
-    values = {"date": f"{at:%Y_%m_%d}", "time": f"{at:%H_%M_%S_%f}", **wanted.substitutions}
-    text = wanted.asked
-    for name, value in values.items():
-        text = text.replace(f"{{{name}}}", value)
-    return text[:_LONGEST]
+    what = f"The version of the model {wanted.name}"
+    return nametemplates.expand(wanted.asked, wanted.substitutions, at=run.created_at, what=what)[:_LONGEST]
 
 
 def _lock_model(wanted: Wanted) -> Model:

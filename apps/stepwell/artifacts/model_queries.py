@@ -35,14 +35,14 @@ class Wanted:
         asked = given.get("version")
         return cls(
             name=str(given["name"])[:255],
-            asked="" if asked is None else _plain(str(asked))[:255],
+            asked="" if asked is None else plain_ref(str(asked))[:255],
             about={name: value for name, value in given.items() if name not in {"name", "version"}},
             substitutions=dict(options.substitutions),
         )
 
     @property
     def must_exist(self) -> bool:
-        return is_stage(self.asked) or is_number(self.asked)
+        return is_stage(self.asked) or is_number(self.asked) or _as_id(self.asked) is not None
 
 
 def is_stage(ref: str) -> bool:
@@ -75,7 +75,7 @@ def get_version(model: Model | str, ref: str | int | None = None) -> ModelVersio
         NotFound: There is no such model or version.
     """
     found_model = get_model(model) if isinstance(model, str) else model
-    text = "" if ref is None else _plain(str(ref))
+    text = "" if ref is None else plain_ref(str(ref))
     version = _find(found_model.versions.select_related("model"), text)
     if version is None:
         raise NotFound(_missing(found_model, text), hint=_there_are(found_model))
@@ -103,22 +103,15 @@ def get_artifact(version: ModelVersion, name: str, artifact_version: str | int |
 
 
 def as_told(version: ModelVersion | None) -> dict[str, Any] | None:
-    """Return a model version as a step process or a client reads it."""
+    """Return which model version a step process works on."""
     if version is None:
         return None
     return {
         "id": str(version.id),
         "model_id": str(version.model_id),
-        "name": version.model.name,
+        "model": version.model.name,
         "version": version.name,
         "number": version.number,
-        "stage": str(version.stage),
-        "metadata": version.metadata,
-        "tags": version.tags,
-        "description": version.model.description,
-        "license": version.model.license,
-        "about": version.model.about,
-        "created_at": version.created_at.isoformat(),
     }
 
 
@@ -132,7 +125,8 @@ def _names(link: Any) -> tuple[str, ...]:
     return (link.name, artifact, artifact.rpartition("::")[2])
 
 
-def _plain(ref: str) -> str:
+def plain_ref(ref: str) -> str:
+    """Return a version as code names it in its one form: stages are lower case."""
     text = ref.strip()
     return text.lower() if is_stage(text) else text
 

@@ -121,7 +121,7 @@ def _set_option(options: dict[str, Any], path: list[str], text: str, *, now: Ste
         options["timeout"] = 0 if text.strip().lower() in _NO | {"none"} else parse_duration(text)
     elif name in {"enable_cache", "hooks_enabled"}:
         options[name] = read_flag(name, text)
-    elif name == "step_operator":
+    elif name in {"experiment_tracker", "step_operator"}:
         options[name] = False if text.strip().lower() in _NO else text
     else:
         options[name] = _json_object(name, text)

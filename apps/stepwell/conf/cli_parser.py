@@ -46,6 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_logs(commands)
     _add_secrets(commands)
     _add_tokens(commands)
+    _add_stack(commands)
     _add_setup(commands)
     return parser
 
@@ -81,6 +82,14 @@ def _add_pipelines(commands: _Commands) -> None:
     run.add_argument("file", metavar="FILE")
     run.add_argument("pipeline", metavar="PIPELINE", nargs="?", help="its name, when the file has several")
     _add_parameters(run)
+    run.add_argument("--config", metavar="FILE", help="YAML file with parameters and options")
+    run.add_argument("--strict", action="store_true", help="refuse keys of the YAML file that mean nothing")
+    run.add_argument(
+        "--main",
+        nargs=argparse.REMAINDER,
+        metavar="ARG",
+        help="run the file's own main block, as python does; what follows goes to it",
+    )
     register = commands.add(
         "register",
         "cli_run:register",
@@ -126,7 +135,7 @@ def _add_runs(commands: _Commands) -> None:
         metavar="STEP.OPTION=VALUE",
         dest="options",
         help="set an option of a step: enable_cache, retry, timeout, environment.NAME, settings, step_operator, "
-        "hooks_enabled",
+        "experiment_tracker, hooks_enabled",
     )
 
 
@@ -209,6 +218,45 @@ def _add_tokens(commands: _Commands) -> None:
     create.add_argument("--days", type=int, default=90, help="how long it works; 0 is for ever (default: %(default)s)")
     revoke = below.add("revoke", "cli_admin:revoke_token", "End a token now", "stepwell tokens revoke sw_Ab3dE")
     revoke.add_argument("token", metavar="TOKEN", help="its id, name or first characters")
+
+
+def _add_stack(commands: _Commands) -> None:
+    stack = commands.add(
+        "stack", "cli_stack:list_components", "List, add or remove trackers and operators", "stepwell stack"
+    )
+    _add_json(stack)
+    below = _Commands(stack, title="with one component", required=False)
+    listing = below.add("list", "cli_stack:list_components", "List components", "stepwell stack list --json")
+    _add_json(listing, default=argparse.SUPPRESS)
+    add = below.add(
+        "add",
+        "cli_stack:add_component",
+        "Add a component",
+        "stepwell stack add experiment_tracker mlflow local tracking_uri=sqlite:////data/mlflow.db",
+    )
+    _add_kind(add)
+    add.add_argument("flavor", metavar="FLAVOR", help="mlflow or subprocess")
+    add.add_argument("name", metavar="NAME", help="what steps call it")
+    add.add_argument(
+        "settings", metavar="SETTING=VALUE", nargs="*", help="such as python=/opt/env/bin/python environment.NAME=value"
+    )
+    add.add_argument("--default", action="store_true", help="make it the default of its kind")
+    remove = below.add(
+        "remove", "cli_stack:remove_component", "Remove a component", "stepwell stack remove step_operator gpu"
+    )
+    default = below.add(
+        "set-default",
+        "cli_stack:set_default",
+        "Choose what True in an option means",
+        "stepwell stack set-default experiment_tracker local",
+    )
+    for parser in (remove, default):
+        _add_kind(parser)
+        parser.add_argument("name", metavar="NAME")
+
+
+def _add_kind(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kind", metavar="KIND", choices=["experiment_tracker", "step_operator"], help="%(choices)s")
 
 
 def _add_setup(commands: _Commands) -> None:

@@ -70,7 +70,7 @@ def show_run(options: argparse.Namespace) -> int:
             step.status,
             len(step.attempts) or None,
             duration(step.started_at, step.ended_at),
-            step.status_reason or (step.attempts[-1].error_message if step.attempts else ""),
+            step.status_reason or (step.attempts[-1].error_message if step.attempts else "") or step.cache_reason,
         )
         for step in steps
     ]

@@ -51,9 +51,15 @@ def counted_inputs(
     return {name: value for name, value in counted.items() if name not in ignored}
 
 
-def explain(old_parts: Mapping[str, str], new_parts: Mapping[str, str]) -> str:
-    """Return what differs, as the end of a sentence: ``parameter lr changed``."""
-    changes = [_explain_one(name, old_parts, new_parts) for name in _in_order({*old_parts, *new_parts})]
+def explain(
+    old_parts: Mapping[str, str], new_parts: Mapping[str, str], *, told: Mapping[str, str] | None = None
+) -> str:
+    """Return what differs, as the end of a sentence: ``parameter lr changed``.
+
+    ``told`` has more telling words for parts whose change the caller can describe.
+    """
+    words = told or {}
+    changes = [_explain_one(name, old_parts, new_parts, words) for name in _in_order({*old_parts, *new_parts})]
     said = [change for change in changes if change]
     if not said:
         return "no stored result has the same key"
@@ -62,14 +68,14 @@ def explain(old_parts: Mapping[str, str], new_parts: Mapping[str, str]) -> str:
     return " and ".join([", ".join(said[:-1]), said[-1]] if said[1:] else said)
 
 
-def _explain_one(name: str, old: Mapping[str, str], new: Mapping[str, str]) -> str:
+def _explain_one(name: str, old: Mapping[str, str], new: Mapping[str, str], told: Mapping[str, str]) -> str:
     if old.get(name) == new.get(name):
         return ""
     if name not in old:
         return f"{name} is new"
     if name not in new:
         return f"{name} is gone"
-    return f"{name} changed"
+    return told.get(name, f"{name} changed")
 
 
 def _in_order(names: set[str]) -> list[str]:

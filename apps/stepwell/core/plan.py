@@ -42,6 +42,9 @@ class Hooks(Wire):
     on_success: str | None = None
     on_failure: str | None = None
     on_end: str | None = None
+    #: of the pipeline; called in the step's process before it begins, or in the clean-up's
+    on_init: str | None = None
+    on_cleanup: str | None = None
 
 
 class StepOptions(Wire):
@@ -79,14 +82,16 @@ class Binding(Wire):
 
     ``output``: output ``name`` of invocation ``step``. ``value``: ``value``, encoded by ``core.values``.
     ``artifact``: the stored artifact version with id ``artifact``. ``list``/``tuple``: ``items``.
-    ``dict``: ``entries``.
+    ``dict``: ``entries``. ``linked``: what is linked as ``name`` to the version of ``model`` the run works on.
     """
 
-    kind: Literal["output", "value", "artifact", "list", "tuple", "dict"]
+    kind: Literal["output", "value", "artifact", "list", "tuple", "dict", "linked"]
     step: str = ""
     name: str = ""
     value: Any = None
     artifact: str = ""
+    #: name, version as the code names it (empty: the run's own), artifact_version (empty: the newest)
+    model: dict[str, str] = {}
     items: list[Binding] = []
     entries: dict[str, Binding] = {}
 
@@ -102,7 +107,8 @@ class PlannedOutput(Wire):
     name: str
     #: printable annotation, for example ``pandas.DataFrame``
     type: str = "Any"
-    #: the name its versions are stored under; None is ``pipeline::step::output``
+    #: the name its versions are stored under, placeholders filled in once it is stored; None is
+    #: ``pipeline::step::output``
     artifact_name: str | None = None
     version: str | None = None
     tags: list[str] = []
@@ -152,10 +158,16 @@ class Plan(Wire):
     parameters: dict[str, Any] = {}
     steps: list[PlannedStep] = []
     execution_mode: ExecutionMode = ExecutionMode.CONTINUE_ON_FAILURE
+    #: may have placeholders: {date}, {time} and those of ``substitutions``
     run_name: str | None = None
+    substitutions: dict[str, str] = {}
     tags: list[str] = []
     hooks: PipelineHooks = PipelineHooks()
     warnings: list[str] = []
+    #: options the call changed (``with_options``, a configuration file), which importing the pipeline does not give
+    variant: dict[str, Any] = {}
+    #: runs the pipeline's on_cleanup once every other step is at rest
+    cleanup: PlannedStep | None = None
 
 
 class StepOverride(Wire):
@@ -167,6 +179,7 @@ class StepOverride(Wire):
     timeout: float | None = Field(default=None, ge=0)
     environment: dict[str, str] | None = None
     settings: dict[str, Any] | None = None
+    experiment_tracker: str | bool | None = None
     step_operator: str | bool | None = None
     hooks_enabled: bool | None = None
 
@@ -179,9 +192,10 @@ class StepOverride(Wire):
 
 
 class Overrides(Wire):
-    """What a run changes: ``steps`` by invocation id."""
+    """What a run changes: ``steps`` by invocation id; ``variant`` is that of its plan."""
 
     steps: dict[str, StepOverride] = {}
+    variant: dict[str, Any] = {}
 
 
 class PipelineSpec(Wire):

@@ -46,6 +46,8 @@ class StepKind(StrEnum):
     PLAN = "plan"
     #: runs the body of a dynamic pipeline
     DRIVER = "driver"
+    #: runs the pipeline's ``on_cleanup`` when every other step is at rest; its own end never changes the run's
+    CLEANUP = "cleanup"
 
 
 class ExecutionMode(StrEnum):

@@ -168,9 +168,11 @@ def as_moment(value: datetime, zone: str) -> datetime:
     """Return a time in UTC; one that names no zone is a time in ``zone``.
 
     Raises:
-        ConfigError: There is no such zone.
+        ConfigError: There is no such zone, or the year is not from 1971 to 9000.
     """
     _check_zone(zone)
+    if not 1971 <= value.year <= 9000:
+        raise ConfigError(f"The year {value.year} is out of range.", hint="Give a time from 1971 to 9000.")
     return (value if value.tzinfo else value.replace(tzinfo=ZoneInfo(zone))).astimezone(UTC)
 
 
@@ -244,3 +246,13 @@ def _in_words(seconds: int) -> str:
         if count:
             parts.append(f"{count} {unit}")
     return " ".join(parts)
+
+
+def explain_cron(expression: str) -> str:
+    """Return a cron expression in words: ``At 02:30 every day``.
+
+    Raises:
+        ConfigError: The expression cannot be read.
+    """
+    check_cron(expression)
+    return str(CronSim(_spelled_out(expression), datetime(2000, 1, 1, tzinfo=UTC)).explain())

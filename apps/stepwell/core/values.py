@@ -72,6 +72,11 @@ def canonical(value: Any) -> bytes:
     return _dump(encode(value))
 
 
+def is_reference(value: object) -> bool:
+    """Return whether a value stands for a stored artifact version, whose id is its ``version_id``."""
+    return getattr(type(value), "is_stored_reference", False) is True
+
+
 def _dump(encoded: Any) -> bytes:
     return json.dumps(_sorted_pairs(encoded), sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
@@ -110,6 +115,8 @@ def _encode_dict(value: dict[Any, Any]) -> Any:
 
 
 def _encode_object(value: Any, kind: type) -> Any:
+    if is_reference(value):
+        return _tagged("uuid", str(value.version_id))
     if isinstance(value, Enum):
         return _named("enum", kind, {"name": value.name, "v": _encode(value.value)})
     if isinstance(value, PurePath):

@@ -6,7 +6,7 @@ Requests refuse keys they do not know. Times are RFC 3339 in UTC; sizes are byte
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -116,6 +116,28 @@ class Rerun(Wire):
         return None if self.steps is None else Overrides(steps=self.steps)
 
 
+class ComponentFilters(Wire):
+    kind: Literal["artifact_store", "step_operator", "experiment_tracker"] | None = None
+
+
+class NewComponent(Wire):
+    """A component to add. ``config`` is what its flavor takes; secrets are named, ``{{secret.key}}``."""
+
+    kind: Literal["step_operator", "experiment_tracker"]
+    flavor: str = Field(max_length=50)
+    name: str = Field(max_length=100)
+    config: dict[str, Any] = {}
+    default: bool = False
+
+
+class ComponentChange(Wire):
+    """What to change; what is left out stays. A ``config`` replaces the whole of the old one."""
+
+    config: dict[str, Any] | None = None
+    #: a default ends by making another one the default
+    default: Literal[True] | None = None
+
+
 # Answers
 
 
@@ -218,8 +240,23 @@ class AttemptDetail(Answer):
     log_sealed: bool
 
 
+class TrackedRun(Answer):
+    """A step's run in an experiment tracker."""
+
+    #: the component's name
+    tracker: str
+    flavor: str
+    experiment: str
+    run_id: str
+    #: the tracker's address, database or folder, without a login
+    place: str
+    #: its page in the tracker; empty when that has none
+    url: str
+
+
 class StepDetail(Answer):
     id: UUID
+    run_id: UUID
     invocation_id: str
     name: str
     kind: str
@@ -229,6 +266,7 @@ class StepDetail(Answer):
     options: StepOptions
     cache_reason: str
     metadata: dict[str, Any]
+    tracked_run: TrackedRun | None
     next_attempt_at: datetime | None
     started_at: datetime | None
     ended_at: datetime | None
@@ -271,12 +309,9 @@ class ArtifactDetail(Answer):
     id: UUID
     artifact: str
     version: str
-    number: int
     type: str
     size: int
     sha256: str
-    uri: str
-    materializer: str
     metadata: dict[str, Any]
     tags: list[str]
     created_at: datetime
@@ -284,6 +319,22 @@ class ArtifactDetail(Answer):
 
 class ArtifactList(Answer):
     items: list[ArtifactDetail]
+
+
+class ComponentDetail(Answer):
+    """A component. ``id`` is null for what is built in and cannot be changed."""
+
+    id: UUID | None
+    kind: str
+    flavor: str
+    name: str
+    default: bool
+    #: the values of environment variables are shown to operators only
+    config: dict[str, Any]
+
+
+class ComponentList(Answer):
+    items: list[ComponentDetail]
 
 
 class Me(Answer):

@@ -55,7 +55,7 @@ class NewVersion(Wire):
     upload: str = Field(pattern=r"^[0-9a-f]{24}$")
     type: str = Field(default="Any", max_length=255)
     materializer: str = Field(max_length=255)
-    metadata: dict[str, Any] = {}
+    metadata: dict[str, Any] = Field(default={})
     visualizations: list[dict[str, Any]] = Field(default=[], max_length=100)
     tags: list[Tag] = Field(default=[], max_length=50)
     #: an equal content that is stored under this name already is taken instead

@@ -40,6 +40,19 @@ class Promotion(Wire):
     reason: str = Field(default="", max_length=500)
 
 
+class ModelArtifactRef(Wire):
+    """What is linked to a model version, by an output's or an artifact's name."""
+
+    name: str = Field(min_length=1, max_length=500)
+    #: None: the newest
+    artifact_version: str | None = Field(default=None, max_length=255)
+
+
+class ModelLink(Wire):
+    #: name of the artifact, id of the version, or the beginning of it
+    artifact: str = Field(min_length=1, max_length=500)
+
+
 class ModelMetadata(Wire):
     metadata: dict[str, Any] = Field(max_length=1000)
 
@@ -71,6 +84,7 @@ class ModelPage(Answer):
 class ModelVersionSummary(Answer):
     id: UUID
     model: str
+    model_id: UUID
     #: the number as text, or the name a run gave it
     version: str
     #: counts 1, 2, 3 within the model
@@ -110,6 +124,7 @@ class StageMove(Answer):
 
 
 class ModelVersionDetail(ModelVersionSummary):
+    about_model: ModelSummary
     metadata: dict[str, Any]
     artifacts: list[ModelArtifactLink]
     runs: list[ModelRunLink]

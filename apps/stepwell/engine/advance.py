@@ -34,7 +34,7 @@ def advance(store: RunStore, run_id: UUID, *, ended: UUID | None = None) -> None
         store.cancel_open_steps(run_id, reason="The run was cancelled.")
     else:
         _settle_waiting(store, run, [ended] if ended and not _must_stop(run) else None)
-    if not store.has_open_steps(run_id):
+    if not store.has_open_steps(run_id) and not store.start_cleanup(run_id):
         cancelling = run.status == RunStatus.CANCELLING
         store.finish_run(run_id, fold_run_status(store.step_statuses(run_id), cancelling=cancelling))
 

@@ -30,6 +30,8 @@ class MemoryRunStore:
     mode: ExecutionMode = ExecutionMode.CONTINUE_ON_FAILURE
     status: RunStatus = RunStatus.RUNNING
     queued: list[UUID] = field(default_factory=list)
+    #: None: the pipeline has no clean-up
+    cleanup: StepStatus | None = None
 
     def transaction(self) -> AbstractContextManager[Any]:
         return nullcontext()
@@ -73,6 +75,11 @@ class MemoryRunStore:
 
     def step_statuses(self, run_id: UUID) -> set[str]:
         return {step.status for step in self.steps.values()}
+
+    def start_cleanup(self, run_id: UUID) -> bool:
+        if self.cleanup == StepStatus.PENDING:
+            self.cleanup = StepStatus.QUEUED
+        return self.cleanup is not None and self.cleanup not in TERMINAL_STEP
 
     def finish_run(self, run_id: UUID, status: RunStatus) -> None:
         self.status = status

@@ -56,6 +56,9 @@ class RunStore(Protocol):
 
     def step_statuses(self, run_id: UUID) -> set[str]: ...
 
+    def start_cleanup(self, run_id: UUID) -> bool:
+        """Queue the run's clean-up if it waits; return whether it is still to end. Other methods leave it out."""
+
     def finish_run(self, run_id: UUID, status: RunStatus) -> None: ...
 
 

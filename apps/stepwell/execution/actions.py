@@ -16,12 +16,13 @@ from stepwell.core.plan import Overrides
 from stepwell.core.status import DONE_STEP, RerunScope, RunStatus, StepKind, StepStatus, Trigger
 from stepwell.engine.advance import advance
 from stepwell.errors import Conflict, UsageError
-from stepwell.execution import changes, moves
+from stepwell.execution import changes, moves, runnames
 from stepwell.execution.parameters import check_parameters
 from stepwell.execution.stores import OrmRunStore
 from stepwell.pipelines.models import Pipeline, Snapshot
 from stepwell.runs import events
 from stepwell.runs.models import Counter, Run, StepRun
+from stepwell.stacks import actions as components
 from stepwell.vault.actions import check_names
 
 PLAN_STEP = ":plan"
@@ -60,12 +61,13 @@ def start_run(
     Raises:
         UsageError: The pipeline's code was not kept, so it can only be run from its script.
         ParameterErrors: A parameter does not fit.
-        NotFound: A step names a secret that does not exist.
+        NotFound: A step names a secret or component that does not exist.
     """
     if idempotency_key and (earlier := Run.objects.filter(idempotency_key=idempotency_key).first()):
         return earlier
     snapshot = snapshot or pipeline.newest_snapshot
-    _check_snapshot(pipeline, snapshot)
+    check_snapshot(pipeline, snapshot)
+    _check_components(snapshot, overrides)
     complete = check_parameters(snapshot.parameters_schema, parameters)
     run = Run(
         name=name or "",
@@ -105,8 +107,9 @@ def rerun(
         return earlier
     if scope == RerunScope.FROM_FAILED and not run.is_finished:
         raise Conflict(f"Run #{run.number} has not ended yet.", hint="Cancel it, or rerun everything.")
-    _check_snapshot(run.pipeline, run.snapshot)
+    check_snapshot(run.pipeline, run.snapshot)
     complete, merged = _merge(run, parameters, overrides)
+    _check_components(run.snapshot, merged)
     new = Run(
         pipeline=run.pipeline,
         snapshot=run.snapshot,
@@ -197,7 +200,7 @@ def _store_or_earlier(run: Run) -> Run:
 
 def _store(run: Run) -> Run:
     run.number = next_run_number()
-    run.name = run.name or f"{run.pipeline.name}-{run.number}"
+    run.name = runnames.first_name(run)
     run.save(force_insert=True)
     events.record(run.id, "run.created", {"trigger": str(run.trigger), "by": run.actor_name, "number": run.number})
     plan_step = StepRun.objects.create(
@@ -207,7 +210,13 @@ def _store(run: Run) -> Run:
     return run
 
 
-def _check_snapshot(pipeline: Pipeline, snapshot: Snapshot | None) -> None:
+def check_snapshot(pipeline: Pipeline, snapshot: Snapshot | None) -> None:
+    """Refuse code that cannot run here.
+
+    Raises:
+        UsageError: The code was not kept.
+        NotFound: A step names a secret that does not exist.
+    """
     if snapshot is None or not snapshot.can_run:
         raise UsageError(
             f"The code of {pipeline.name} was not kept, so it cannot be started from here.",
@@ -219,11 +228,24 @@ def _check_snapshot(pipeline: Pipeline, snapshot: Snapshot | None) -> None:
         model_actions.check_models([step.options for step in plan.steps])
 
 
+def _check_components(snapshot: Snapshot, overrides: Overrides | None) -> None:
+    plan = snapshot.compiled.plan
+    changed = overrides.steps if overrides else {}
+    if plan is not None:
+        components.check_options(
+            (step.invocation_id, changed[step.invocation_id].apply(step.options))
+            if step.invocation_id in changed
+            else (step.invocation_id, step.options)
+            for step in plan.steps
+        )
+
+
 def _merge(
     run: Run, parameters: dict[str, Any] | None, overrides: Overrides | None
 ) -> tuple[dict[str, Any], Overrides]:
     complete = check_parameters(run.snapshot.parameters_schema, {**run.parameters, **(parameters or {})})
-    merged = Overrides(steps={**run.parsed_overrides.steps, **(overrides.steps if overrides else {})})
+    earlier = run.parsed_overrides
+    merged = Overrides(steps={**earlier.steps, **(overrides.steps if overrides else {})}, variant=earlier.variant)
     known = set(StepRun.objects.filter(run=run, kind=StepKind.STEP).values_list("invocation_id", flat=True))
     if known and (unknown := sorted(merged.steps.keys() - known)):
         raise UsageError(

@@ -105,6 +105,8 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) ->
 
 
 def _source_files(root: Path) -> Iterator[Path]:
+    # Logs and results beside the code are no code, and change with every run.
+    data_folder = Path(settings.HOME).resolve()
     for visited, (folder, folders, names) in enumerate(os.walk(root.resolve())):
         if visited > _MOST_FOLDERS:
             raise UsageError(
@@ -112,7 +114,7 @@ def _source_files(root: Path) -> Iterator[Path]:
                 hint="Put the pipeline into a folder of its own.",
             )
         here = Path(folder)
-        folders[:] = [name for name in folders if not _is_skipped(here / name)]
+        folders[:] = [name for name in folders if not _is_skipped(here / name) and here / name != data_folder]
         for name in names:
             path = here / name
             if path.suffix in _KEPT_SUFFIXES and not name.startswith(".") and _is_small(path):

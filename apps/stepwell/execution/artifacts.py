@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from uuid import UUID
@@ -24,7 +22,7 @@ from stepwell.core.wire_artifacts import (
     NewVersion,
     VersionFilters,
 )
-from stepwell.errors import Conflict, NotFound, UsageError
+from stepwell.errors import ArtifactError, Conflict, NotFound, UsageError
 from stepwell.execution import inputs
 from stepwell.execution.lookup import find_run
 from stepwell.runs.models import StepRun
@@ -34,6 +32,12 @@ from stepwell.sdk.artifactstore import DRAFTS, ArtifactStore, Draft
 SAVED = "saved"
 #: the folder of an upload that becomes the version's
 CONTENT = "content"
+
+
+class DataGone(NotFound):
+    """The data of an artifact version is missing or damaged."""
+
+    code = "artifact"
 
 
 class VersionExists(Conflict):
@@ -150,11 +154,14 @@ def add_part(upload: str, *, file: str, offset: int, content: bytes) -> None:
 
     Raises:
         NotFound: There is no such upload.
-        ArtifactError: The name of the file is not safe.
+        UsageError: The name of the file is not safe.
         Conflict: ``offset`` is not where the file ends.
     """
     folder = _draft(upload).path / CONTENT
-    path = ArtifactStore(folder).resolve(file)
+    try:
+        path = ArtifactStore(folder).resolve(file)
+    except ArtifactError as exc:
+        raise UsageError(f"{file[:80]!r} cannot be the name of a file.") from exc
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as target:
         if target.tell() != offset:
@@ -187,16 +194,30 @@ def save_version(new: NewVersion, *, producer: StepRun | None = None) -> Artifac
     return find_version(str(made.id))
 
 
-@contextmanager
-def open_files(version: ArtifactVersion) -> Iterator[tuple[Path, list[str]]]:
-    """Give the folder of a version and the names of its files, after every byte was checked.
+def version_with_id(version_id: str) -> ArtifactVersion:
+    """Return the artifact version with this id.
 
     Raises:
-        ArtifactCorrupt: The data is missing or is not what was recorded.
-        ArtifactError: The version's place is not a safe one.
+        NotFound: There is none.
     """
-    folder = store().verify(version.uri, size=version.size, sha256=version.sha256)
-    yield folder, sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    rows = ArtifactVersion.objects.select_related("artifact", "producer__run")
+    version = rows.filter(id=number).first() if (number := as_uuid(version_id)) else None
+    if version is None:
+        raise NotFound("There is no artifact version with this id.")
+    return version
+
+
+def checked_files(version: ArtifactVersion) -> tuple[Path, list[str]]:
+    """Return the folder of a version and the names of its files, after every byte was checked.
+
+    Raises:
+        DataGone: The data is missing or is not what was recorded.
+    """
+    try:
+        folder = store().verify(version.uri, size=version.size, sha256=version.sha256)
+    except ArtifactError as exc:
+        raise DataGone(exc.message, hint="Run the step that made it again.") from exc
+    return folder, sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 def _create(artifact: Artifact, new: NewVersion, *, uri: str, size: int, sha256: str) -> ArtifactVersion:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from stepwell.core.status import StepKind
 from stepwell.core.wire import (
     ArtifactList,
     LogPart,
@@ -46,7 +45,7 @@ def run_list(asker: Asker, **filters: Any) -> RunPage:
 
 
 def step_list(asker: Asker, *, run: str) -> StepList:
-    rows = lookup.find_run(run).steps.filter(kind=StepKind.STEP).prefetch_related("attempts")
+    rows = lookup.find_run(run).steps.prefetch_related("attempts")
     return StepList(items=[shapes.step_detail(row, full=_sees_all(asker)) for row in rows])
 
 
@@ -110,6 +109,10 @@ def secret_detail(secret: Secret) -> SecretDetail:
     return SecretDetail(name=secret.name, keys=secret.keys, version=secret.version, set_at=set_at)
 
 
+def step_find(asker: Asker, *, id: str) -> StepDetail:  # noqa: A002 - the name callers use
+    return shapes.step_detail(lookup.step_with_id(id), full=_sees_all(asker))
+
+
 def _sees_all(asker: Asker) -> bool:
     # The values of environment variables are for people, not for other steps.
     return asker.claim is None
@@ -119,6 +122,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "run.get": run_get,
     "run.list": run_list,
     "step.list": step_list,
+    "step.find": step_find,
     "step.get": step_get,
     "step.artifacts": step_artifacts,
     "log.read": log_read,

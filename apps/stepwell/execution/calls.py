@@ -13,7 +13,7 @@ from django.db import OperationalError
 from pydantic import BaseModel, ValidationError
 
 from stepwell.errors import Denied, StepwellError, UsageError
-from stepwell.execution import callacts, callreads
+from stepwell.execution import callacts, callmodels, callreads
 from stepwell.execution.claims import Claim
 
 log = logging.getLogger(__name__)
@@ -42,9 +42,9 @@ class Asker:
 Operation = Callable[..., Any]
 
 #: everybody may ask these
-READS: dict[str, Operation] = dict(callreads.OPERATIONS)
+READS: dict[str, Operation] = {**callreads.OPERATIONS, **callmodels.READS}
 #: a step may do these to what is its own
-OWN_ACTS: dict[str, Operation] = dict(callacts.OWN)
+OWN_ACTS: dict[str, Operation] = {**callacts.OWN, **callmodels.ACTS}
 #: only a person's script or the API may do these
 ACTS: dict[str, Operation] = dict(callacts.PERSONS)
 
@@ -56,7 +56,10 @@ def ask(operation: str, arguments: dict[str, Any], *, asker: Asker | None = None
         StepwellError: It does not exist, is not allowed, does not fit, or what it names is not there.
     """
     asker = asker or Asker()
-    function = _find(operation, asker)
+    if not (operation == "artifact.save" and arguments.get("reuse") is True):
+        # What an ExternalArtifact holds is stored once, whoever asks: reading a file may come first.
+        _check_allowed(operation, asker)
+    function = _OPERATIONS[operation]
     try:
         answer = function(asker, **arguments)
     except ValidationError as exc:
@@ -92,16 +95,13 @@ def describe(exc: StepwellError) -> dict[str, Any]:
     return {"code": exc.code, "message": exc.message, "hint": exc.hint, "status": exc.status}
 
 
-def _find(operation: str, asker: Asker) -> Operation:
-    if operation in READS:
-        return READS[operation]
-    if operation in OWN_ACTS and not asker.read_only:
-        return OWN_ACTS[operation]
-    if operation in ACTS and asker.claim is None and not asker.read_only:
-        return ACTS[operation]
-    if operation in OWN_ACTS or operation in ACTS:
-        where = "while a file is read" if asker.read_only else "in a running step"
-        raise Denied(
-            f"{operation} cannot be done {where}.", hint="Do it in a script, or with Client(url=..., token=...)."
-        )
-    raise UsageError(f"There is no operation {operation!r}.")
+def _check_allowed(operation: str, asker: Asker) -> None:
+    if operation not in _OPERATIONS:
+        raise UsageError(f"There is no operation {operation!r}.")
+    if operation in READS or (not asker.read_only and (operation in OWN_ACTS or asker.claim is None)):
+        return
+    where = "while a file is read" if asker.read_only else "in a running step"
+    raise Denied(f"{operation} cannot be done {where}.", hint="Do it in a script, or with Client(url=..., token=...).")
+
+
+_OPERATIONS: dict[str, Operation] = {**READS, **OWN_ACTS, **ACTS}

@@ -33,11 +33,12 @@ def fire_due() -> int:
     return taken
 
 
-def start_for(fire: ScheduleFire, *, schedule: Schedule, name: str | None = None) -> Run | None:
+def start_for(fire: ScheduleFire, *, name: str | None = None) -> Run | None:
     """Start the run of a fire and write down what came of it; None when it could not start.
 
     The caller has a transaction open.
     """
+    schedule = fire.schedule
     try:
         with transaction.atomic():
             run = actions.start_run(
@@ -73,6 +74,6 @@ def _fire(schedule: Schedule, *, now: datetime) -> int:
         fire = schedules.claim_fire(schedule, now=now)
         if fire is None:
             return 0
-        run = start_for(fire, schedule=schedule)
+        run = start_for(fire)
     log.info("Schedule %s fired: %s.", schedule.name, f"run #{run.number}" if run else fire.problem)
     return 1

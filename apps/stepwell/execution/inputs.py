@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,12 @@ from uuid import UUID
 
 from django.conf import settings
 
+from stepwell.artifacts import model_actions
 from stepwell.artifacts.models import ArtifactVersion, StepArtifact
 from stepwell.core.plan import Binding
 from stepwell.errors import ArtifactError
 from stepwell.runs.models import StepRun
+from stepwell.sdk.artifactstore import measure
 
 #: (invocation id, output name) -> the version
 Outputs = dict[tuple[str, str], ArtifactVersion]
@@ -24,11 +27,15 @@ def artifact_root() -> Path:
 
 
 def upstream_outputs(step: StepRun) -> Outputs:
-    """Return the outputs of the steps directly above ``step``."""
+    """Return the outputs of the steps directly above ``step``, and what it takes of models."""
     links = StepArtifact.objects.filter(
         direction=StepArtifact.Direction.OUTPUT, step_run__downstream_edges__downstream=step
     ).select_related("artifact_version__artifact", "step_run")
-    return {(link.step_run.invocation_id, link.name): link.artifact_version for link in links}
+    outputs = {(link.step_run.invocation_id, link.name): link.artifact_version for link in links}
+    for binding in _linked(list(bindings(step).values())):
+        if found := model_actions.find_linked(step, binding):
+            outputs[_linked_key(binding)] = found
+    return outputs
 
 
 def bindings(step: StepRun) -> dict[str, Binding]:
@@ -77,7 +84,7 @@ def version_ids(step: StepRun, outputs: Outputs) -> dict[str, str]:
 
 def _join_versions(step: StepRun, outputs: Outputs, identify: Callable[[ArtifactVersion], str]) -> dict[str, str]:
     return {
-        name: ",".join(f"{place}={identify(version)}" for place, version in versions_in(binding, outputs, name))
+        name: json.dumps([[place, identify(version)] for place, version in versions_in(binding, outputs, name)])
         for name, binding in bindings(step).items()
         if binding.kind != "value"
     }
@@ -85,7 +92,7 @@ def _join_versions(step: StepRun, outputs: Outputs, identify: Callable[[Artifact
 
 def versions_in(binding: Binding, outputs: Outputs, place: str) -> Iterator[tuple[str, ArtifactVersion]]:
     """Yield every artifact version below a binding with its place: ``data``, ``data.0``, ``data.key``."""
-    if binding.kind in {"output", "artifact"}:
+    if binding.kind in {"output", "artifact", "linked"}:
         yield place, _version_of(binding, outputs)
     for index, item in enumerate(binding.items):
         yield from versions_in(item, outputs, f"{place}.{index}")
@@ -93,23 +100,62 @@ def versions_in(binding: Binding, outputs: Outputs, place: str) -> Iterator[tupl
         yield from versions_in(entry, outputs, f"{place}.{key}")
 
 
+def record_inputs(step: StepRun) -> None:
+    """Write down which artifact versions a step took in."""
+    outputs = upstream_outputs(step)
+    links = [
+        StepArtifact(step_run=step, artifact_version=version, direction=StepArtifact.Direction.INPUT, name=place[:255])
+        for name, binding in bindings(step).items()
+        for place, version in versions_in(binding, outputs, name)
+    ]
+    StepArtifact.objects.bulk_create(links, ignore_conflicts=True)
+
+
 def data_is_present(versions: list[ArtifactVersion]) -> bool:
-    """Return whether the files of every version are there with their recorded size."""
-    root = artifact_root()
-    return all(_size_below(root / version.uri) == version.size for version in versions)
+    """Return whether the files of every version are there as they were stored.
+
+    Files that were touched since are hashed again; of others the sizes are compared, so that a large result is not
+    read each time it is reused. Loading one checks its hash in any case.
+    """
+    return all(_is_as_stored(artifact_root() / version.uri, version) for version in versions)
 
 
-def _size_below(folder: Path) -> int:
+def _is_as_stored(folder: Path, version: ArtifactVersion) -> bool:
     if not folder.is_dir():
-        return -1
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        return False
+    found = [path.stat() for path in folder.rglob("*") if path.is_file()]
+    if sum(file.st_size for file in found) != version.size:
+        return False
+    if all(file.st_ctime <= version.created_at.timestamp() for file in found):
+        return True
+    try:
+        return measure(folder) == (version.size, version.sha256)
+    except (ArtifactError, OSError):
+        return False
+
+
+def _linked(found: list[Binding]) -> Iterator[Binding]:
+    for binding in found:
+        if binding.kind == "linked":
+            yield binding
+        yield from _linked([*binding.items, *binding.entries.values()])
+
+
+def _linked_key(binding: Binding) -> tuple[str, str]:
+    model = binding.model
+    return (f"model\0{model['name']}\0{model['version']}\0{model['artifact_version']}", binding.name)
 
 
 def _version_of(binding: Binding, outputs: Outputs) -> ArtifactVersion:
     if binding.kind == "artifact":
         version = ArtifactVersion.objects.select_related("artifact").filter(id=UUID(binding.artifact)).first()
+    elif binding.kind == "linked":
+        version = outputs.get(_linked_key(binding))
     else:
         version = outputs.get((binding.step, binding.name))
+    if version is None and binding.kind == "linked":
+        place = f"the model {binding.model['name']} {binding.model['version']}".rstrip()
+        raise ArtifactError(f"Nothing is linked to {place} as {binding.name}.", hint="Run what makes it first.")
     if version is None:
         what = binding.artifact or f"output {binding.name} of {binding.step}"
         raise ArtifactError(f"The {what} was not stored.", hint="Run the step that makes it again.")

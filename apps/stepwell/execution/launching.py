@@ -13,8 +13,10 @@ from stepwell.core.sizes import parse_size
 from stepwell.core.status import StepKind
 from stepwell.engine import trees
 from stepwell.engine.ports import LaunchSpec
-from stepwell.execution import inputs
+from stepwell.execution import inputs, operators, runnames
 from stepwell.execution.claims import Claim
+from stepwell.execution.operators.interface import StepOperator
+from stepwell.stacks.opening import Opened, open_for
 from stepwell.vault.actions import values_for_step
 
 
@@ -27,13 +29,15 @@ class Launch:
     #: values that never reach a log, a page or the database
     secret_values: tuple[str, ...]
     log_cap_bytes: int
+    #: where it runs, when that is not a fork of this node's step host
+    operator: StepOperator | None = None
 
 
 def prepare(claim: Claim, *, environment: dict[str, str], return_exception: bool = False) -> Launch:
     """Return how to start the process of a claimed attempt. ``environment`` is what it inherits.
 
     Raises:
-        NotFound: A secret it names does not exist.
+        NotFound: A secret or component it names does not exist.
         ArtifactError: An input was not stored.
         ConfigError: An option cannot be carried out.
     """
@@ -42,21 +46,37 @@ def prepare(claim: Claim, *, environment: dict[str, str], return_exception: bool
     secrets = values_for_step(
         names=options.secrets, run_id=step.run_id, step_name=step.invocation_id, attempt_id=claim.attempt.id
     )
+    opened = {option: _open(claim, option, value) for option, value in _components(options)}
+    operator = operators.make(opened["step_operator"]) if opened["step_operator"] else None
+    payload = _plan_payload(claim) if step.kind == StepKind.PLAN else _step_payload(claim, options, return_exception)
+    if tracker := opened["experiment_tracker"]:
+        payload["tracker"] = {"name": tracker.name, "flavor": tracker.flavor, "config": tracker.config}
     marks = {trees.MARKER: str(claim.attempt.id), "STEPWELL_RUN_ID": str(step.run_id)}
+    inherited = operator.environment() if operator else environment
+    hidden = [*secrets.values(), *(value for one in opened.values() if one for value in one.secret_values)]
     spec = LaunchSpec(
         kind=str(step.kind),
         attempt_id=str(claim.attempt.id),
-        payload=_plan_payload(claim) if step.kind == StepKind.PLAN else _step_payload(claim, options, return_exception),
-        environment={**environment, **options.environment, **secrets, **marks},
+        payload=payload,
+        environment={**inherited, **options.environment, **secrets, **marks},
         memory_bytes=memory_bytes(options.settings),
     )
     cap = InstanceSettings.load().log_cap_mib * 1024 * 1024
-    return Launch(spec=spec, options=options, secret_values=tuple(secrets.values()), log_cap_bytes=cap)
+    return Launch(spec=spec, options=options, secret_values=tuple(hidden), log_cap_bytes=cap, operator=operator)
+
+
+def _components(options: StepOptions) -> list[tuple[str, str | bool | None]]:
+    return [("step_operator", options.step_operator), ("experiment_tracker", options.experiment_tracker)]
+
+
+def _open(claim: Claim, option: str, value: str | bool | None) -> Opened | None:
+    step = claim.step
+    return open_for(option, value, run_id=step.run_id, step_name=step.invocation_id, attempt_id=claim.attempt.id)
 
 
 def hook_spec(claim: Claim, launch: Launch, *, error: dict[str, Any]) -> LaunchSpec:
     """Return how to run ``on_failure`` in a fresh process, for an attempt whose own process is gone."""
-    kept = ("pipeline", "parameters", "step", "context", "artifact_root", "attempt", "max_attempts")
+    kept = ("pipeline", "parameters", "variant", "step", "context", "artifact_root", "attempt", "max_attempts")
     payload = {name: launch.spec.payload[name] for name in kept if name in launch.spec.payload}
     return LaunchSpec(
         kind="hook",
@@ -82,7 +102,8 @@ def _plan_payload(claim: Claim) -> dict[str, Any]:
         "kind": "plan",
         "pipeline": run.snapshot.compiled.source.model_dump(mode="json"),
         "parameters": run.parameters,
-        "run_name": run.name,
+        "variant": run.parsed_overrides.variant,
+        "run_name": runnames.asked_name(run),
     }
 
 
@@ -91,9 +112,10 @@ def _step_payload(claim: Claim, options: StepOptions, return_exception: bool) ->
     outputs = inputs.upstream_outputs(step)
     max_attempts = 1 + options.retry.max_retries
     return {
-        "kind": "step",
+        "kind": "cleanup" if step.kind == StepKind.CLEANUP else "step",
         "pipeline": run.snapshot.compiled.source.model_dump(mode="json"),
         "parameters": {name: values.encode(value) for name, value in run.parameters.items()},
+        "variant": run.parsed_overrides.variant,
         "step": {**step.plan, "options": options.model_dump(mode="json")},
         "inputs": {name: inputs.resolve(binding, outputs) for name, binding in inputs.bindings(step).items()},
         "artifact_root": str(inputs.artifact_root()),

@@ -1,4 +1,4 @@
-"""Finding what a person refers to: runs by number, id, the beginning of an id or name; pipelines by name, slug or id."""
+"""Finding what a person refers to: runs by number, id, beginning of an id or name; pipelines by name, slug or id."""
 
 from __future__ import annotations
 
@@ -87,6 +87,18 @@ def find_step(run: Run, invocation_id: str) -> StepRun:
             f"Run {run.number} has no step “{_shown(invocation_id)}”.",
             hint=f"It has: {known}." if known else "It has no steps yet.",
         )
+    return step
+
+
+def step_with_id(step_id: str) -> StepRun:
+    """Return the step of a run with this id.
+
+    Raises:
+        NotFound: There is none.
+    """
+    step = StepRun.objects.filter(id=number).first() if (number := as_uuid(step_id)) else None
+    if step is None:
+        raise NotFound("There is no step with this id.")
     return step
 
 

@@ -11,7 +11,7 @@ from stepwell.artifacts.models import ArtifactVersion
 from stepwell.core.wire_artifacts import MetadataToLog, TagsToChange, Target
 from stepwell.errors import NotFound, UsageError
 from stepwell.execution.artifacts import find_version
-from stepwell.execution.lookup import find_run, find_step
+from stepwell.execution.lookup import find_run, find_step, step_with_id
 from stepwell.runs import events
 from stepwell.runs.models import Run, StepRun
 
@@ -31,10 +31,7 @@ def find_target(target: Target) -> Row:
     if target.artifact is not None:
         return find_version(target.artifact, target.artifact_version)
     if target.step_id is not None:
-        step = StepRun.objects.filter(id=target.step_id).first()
-        if step is None:
-            raise NotFound("There is no step with this id.")
-        return step
+        return step_with_id(str(target.step_id))
     run = find_run(target.run or "")
     return run if target.step is None else find_step(run, target.step)
 
@@ -86,6 +83,11 @@ def run_of(row: Row) -> Any:
     if isinstance(row, StepRun):
         return row.run_id
     return row.producer.run_id if row.producer else None
+
+
+def kind_of(row: Row) -> str:
+    """Return what a row is in the audit log."""
+    return {Run: "run", StepRun: "step", ArtifactVersion: "artifact"}[type(row)]
 
 
 def _lock(row: Row) -> Any:

@@ -10,6 +10,8 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from stepwell.accounts.models import as_uuid
+from stepwell.artifacts.models import ArtifactVersion
 from stepwell.errors import UsageError
 
 _WORDS = {
@@ -36,6 +38,8 @@ class ParameterErrors(UsageError):
 def check_parameters(schema: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     """Return ``values`` completed with the schema's defaults.
 
+    Where a parameter takes no text, the id of a stored artifact version stands for its value.
+
     Raises:
         ParameterErrors: A parameter is unknown, missing or does not fit its type; names every one.
     """
@@ -51,7 +55,7 @@ def check_parameters(schema: dict[str, Any], values: dict[str, Any]) -> dict[str
     validator = Draft202012Validator(schema)
     known = {name: value for name, value in complete.items() if name in properties}
     for error in validator.iter_errors(known):
-        if error.path:
+        if error.path and not _is_stored(known[str(error.path[0])]):
             problems.setdefault(str(error.path[0]), _explain(error))
     for name, value in known.items():
         if is_endless(value):
@@ -61,6 +65,11 @@ def check_parameters(schema: dict[str, Any], values: dict[str, Any]) -> dict[str
     if problems:
         raise ParameterErrors(problems)
     return complete
+
+
+def _is_stored(value: Any) -> bool:
+    number = as_uuid(value) if isinstance(value, str) else None
+    return number is not None and ArtifactVersion.objects.filter(id=number).exists()
 
 
 def parse_form(schema: dict[str, Any], strings: dict[str, str]) -> dict[str, Any]:

@@ -6,16 +6,18 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from stepwell.artifacts import model_actions
 from stepwell.accounts.models import InstanceSettings
+from stepwell.artifacts import model_actions
 from stepwell.core import cachekey
 from stepwell.core.plan import Plan, PlannedStep
 from stepwell.core.status import StepKind, StepStatus
 from stepwell.engine.advance import advance
 from stepwell.errors import ConfigError
+from stepwell.execution import runnames
 from stepwell.execution.stores import OrmRunStore
 from stepwell.runs import events
 from stepwell.runs.models import Run, StepEdge, StepRun
+from stepwell.stacks import actions as components
 from stepwell.vault.actions import check_names
 
 
@@ -24,14 +26,17 @@ def store_plan(run: Run, content: dict[str, Any]) -> None:
 
     Raises:
         ConfigError: The plan or an override does not fit.
-        NotFound: A step names a secret or a model version that does not exist.
+        NotFound: A step names a secret, a component or a model version that does not exist.
+        Conflict: Another run has the name the plan asks for.
     """
     try:
         plan = Plan.model_validate(content)
     except ValidationError as exc:
         raise ConfigError(f"The plan of {run.pipeline.name} cannot be read: {exc.error_count()} errors.") from exc
-    planned = apply_overrides([_with_instance_defaults(step) for step in plan.steps], run)
+    named = [runnames.name_outputs(_with_instance_defaults(step), run) for step in plan.steps]
+    planned = apply_overrides(named, run)
     check_names(sorted({name for step in planned for name in step.options.secrets}))
+    components.check_options((step.invocation_id, step.options) for step in planned)
     rows = {
         step.invocation_id: StepRun(
             run=run,
@@ -44,6 +49,8 @@ def store_plan(run: Run, content: dict[str, Any]) -> None:
         )
         for ordinal, step in enumerate(planned, start=1)
     }
+    if plan.cleanup is not None:
+        rows[plan.cleanup.invocation_id] = _cleanup_row(run, plan.cleanup, ordinal=len(rows) + 1)
     StepRun.objects.bulk_create(rows.values())
     model_actions.use_models(run, [step.options for step in planned])
     StepEdge.objects.bulk_create(
@@ -57,10 +64,22 @@ def store_plan(run: Run, content: dict[str, Any]) -> None:
         execution_mode=plan.execution_mode,
         warnings=plan.warnings,
         tags=sorted({*run.tags, *plan.tags}),
-        name=run.name or plan.run_name or "",
+        name=runnames.planned_name(run, plan),
     )
     events.record(run.id, "run.planned", {"steps": [step.invocation_id for step in planned]})
     advance(OrmRunStore(), run.id)
+
+
+def _cleanup_row(run: Run, step: PlannedStep, *, ordinal: int) -> StepRun:
+    return StepRun(
+        run=run,
+        kind=StepKind.CLEANUP,
+        invocation_id=step.invocation_id,
+        name=step.name,
+        ordinal=ordinal,
+        status=StepStatus.PENDING,
+        plan=step.model_dump(mode="json"),
+    )
 
 
 def apply_overrides(steps: list[PlannedStep], run: Run) -> list[PlannedStep]:

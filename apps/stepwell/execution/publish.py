@@ -94,21 +94,11 @@ def _complete(step: StepRun, result: dict[str, Any]) -> None:
     if step.kind == StepKind.PLAN:
         planning.store_plan(step.run, result.get("plan") or {})
     else:
-        _store_inputs(step)
+        inputs.record_inputs(step)
         for output in result.get("outputs", []):
             _store_output(step, output)
         model_actions.link_outputs(step)
     moves.move_step(step, StepStatus.COMPLETED)
-
-
-def _store_inputs(step: StepRun) -> None:
-    outputs = inputs.upstream_outputs(step)
-    links = [
-        StepArtifact(step_run=step, artifact_version=version, direction=StepArtifact.Direction.INPUT, name=place[:255])
-        for name, binding in inputs.bindings(step).items()
-        for place, version in inputs.versions_in(binding, outputs, name)
-    ]
-    StepArtifact.objects.bulk_create(links, ignore_conflicts=True)
 
 
 def _store_output(step: StepRun, output: dict[str, Any]) -> None:

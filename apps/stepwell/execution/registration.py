@@ -16,7 +16,7 @@ from stepwell.engine.masking import Masker
 from stepwell.engine.ports import LaunchSpec, Outcome
 from stepwell.engine.supervise import Supervision, supervise
 from stepwell.errors import UsageError
-from stepwell.execution import archives, hosts
+from stepwell.execution import archives, calls, hosts
 from stepwell.execution.worker import pace
 from stepwell.pipelines.actions import store_snapshot
 from stepwell.pipelines.models import Snapshot
@@ -37,7 +37,8 @@ class _Collector:
         return "go"
 
     def frame(self, frame: dict[str, Any]) -> dict[str, Any] | None:
-        return None
+        # A pipeline's body may look things up; reading a file changes nothing.
+        return calls.answer_frame(frame, asker=calls.Asker(read_only=True)) if frame.get("t") == "call" else None
 
     def result(self, outcome: Outcome) -> None:
         self.outcome = outcome

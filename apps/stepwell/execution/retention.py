@@ -36,8 +36,8 @@ def delete_run(run: Run) -> bool:
         with transaction.atomic():
             run_id = run.id
             run.delete()
-            # Results other runs were given stay, with their files.
-            unused = ArtifactVersion.objects.filter(id__in=made, step_artifacts__isnull=True)
+            # Results other runs were given, and what belongs to a model, stay with their files.
+            unused = ArtifactVersion.objects.filter(id__in=made, step_artifacts__isnull=True, model_links__isnull=True)
             uris = list(unused.values_list("uri", flat=True))
             ArtifactVersion.objects.filter(id__in=list(unused.values_list("id", flat=True))).delete()
     except IntegrityError:

@@ -8,17 +8,26 @@ from uuid import UUID
 from django.utils import timezone
 
 from stepwell.artifacts.models import ArtifactVersion, StepArtifact
-from stepwell.core import cachekey
+from stepwell.core import cachekey, values
+from stepwell.core.plan import Binding
 from stepwell.core.status import DONE_STEP, RerunScope, StepKind, StepStatus
+from stepwell.errors import ArtifactError, UsageError
 from stepwell.execution import changes, inputs
 from stepwell.runs.models import StepRun
+
+#: characters of a parameter's value that an explanation shows
+_MOST_SHOWN = 60
 
 
 def find_cached(step: StepRun) -> UUID | None:
     """Return the step whose outputs serve as this one's, and record the key and why there is one or none."""
     if step.kind != StepKind.STEP:
         return None
-    hashes = _counted(step)
+    try:
+        hashes = _counted(step)
+    except ArtifactError:
+        # The step fails with it when it starts; here it would be taken for a failure of the step above.
+        return None
     key = cachekey.compute_key(step.plan.get("cache_parts", {}), hashes)
     origin, reason = _find(step, key, hashes)
     step.cache_key, step.cache_reason = key, reason
@@ -52,7 +61,7 @@ def _find(step: StepRun, key: str, hashes: dict[str, str]) -> tuple[UUID | None,
     if expires_after is not None and origin.ended_at < timezone.now() - timedelta(seconds=expires_after):
         return None, "Ran because the stored result expired."
     if not inputs.data_is_present(_outputs_of(origin)):
-        return None, "Ran because the stored result's data is gone."
+        return None, f"Ran because the data that run #{origin.run.number} stored is gone or was changed."
     return origin.id, f"Taken from run #{origin.run.number}: same code, parameters and inputs."
 
 
@@ -100,4 +109,27 @@ def _why_missed(step: StepRun, hashes: dict[str, str]) -> str:
     old_hashes = _counted(before)
     old = {**before.plan.get("cache_parts", {}), **{f"input {name}": value for name, value in old_hashes.items()}}
     new = {**step.plan.get("cache_parts", {}), **{f"input {name}": value for name, value in hashes.items()}}
-    return f"Ran because {cachekey.explain(old, new)}."
+    return f"Ran because {cachekey.explain(old, new, told=_told_changes(before, step))}."
+
+
+def _told_changes(before: StepRun, step: StepRun) -> dict[str, str]:
+    """Return what can be said of changed parts beyond their names: values of parameters, names of variables."""
+    old, new = inputs.bindings(before), inputs.bindings(step)
+    told = {
+        f"parameter {name}": f"parameter {name} changed from {_shown(old[name])} to {_shown(new[name])}"
+        for name in old.keys() & new.keys()
+        if old[name].kind == new[name].kind == "value"
+    }
+    was, now = before.options.environment, step.options.environment
+    names = sorted(name for name in was.keys() | now.keys() if was.get(name) != now.get(name))
+    if names:
+        told["environment"] = f"environment changed ({', '.join(names[:5])})"
+    return told
+
+
+def _shown(binding: Binding) -> str:
+    try:
+        text = repr(values.decode(binding.value))
+    except UsageError:
+        text = str(binding.value)
+    return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 1]}…"

@@ -16,21 +16,33 @@ from django.db import transaction
 from stepwell.artifacts.models import StepArtifact
 from stepwell.core.plan import Overrides, PipelineSpec, Plan
 from stepwell.core.status import TERMINAL_RUN, AttemptStatus, RunStatus, StepKind, StepStatus, Trigger
-from stepwell.engine.logfile import LogWriter
 from stepwell.engine.masking import Masker
 from stepwell.engine.ports import ErrorInfo, Outcome
 from stepwell.engine.stephost import StepHost
 from stepwell.engine.supervise import Group, Supervision
 from stepwell.errors import StepwellError, UsageError
-from stepwell.execution import actions, archives, inputs, launching, nodes, planning, registration, sweep, worker
+from stepwell.execution import (
+    actions,
+    archives,
+    inputs,
+    launching,
+    nodes,
+    operators,
+    planning,
+    registration,
+    runnames,
+    sweep,
+    worker,
+)
 from stepwell.execution.claims import Claim, claim
 from stepwell.execution.doorbell import AnswerHere
+from stepwell.execution.operators.interface import OperatorHost
+from stepwell.execution.steplog import StepLog, open_log
 from stepwell.execution.watching import AttemptWatcher, StopRequests
 from stepwell.pipelines.actions import store_snapshot
 from stepwell.pipelines.models import Snapshot
 from stepwell.runs import events
-from stepwell.runs.logs import log_path
-from stepwell.runs.models import Run, RunnerNode, StepRun
+from stepwell.runs.models import Attempt, Run, RunnerNode, StepRun
 
 _LOOK_SECONDS = 0.25
 _MOST_PARALLEL = 8
@@ -100,28 +112,18 @@ def _say(text: str) -> None:
     sys.stderr.flush()
 
 
-class _EchoLog(LogWriter):
-    """A log that is also shown in the script's own terminal."""
-
-    def write(self, content: bytes) -> None:
-        super().write(content)
-        try:
-            sys.stdout.buffer.write(content)
-            sys.stdout.buffer.flush()
-        except (AttributeError, OSError, ValueError):
-            # A notebook's stdout has no buffer, a closed one cannot be written; the log is kept either way.
-            pass
-
-
 @dataclass(slots=True)
 class _Flight:
-    """An attempt that runs now."""
+    """An attempt that runs now, or its late hook, whose attempt has ended with ``outcome``."""
 
     claim: Claim
     watcher: AttemptWatcher
-    writer: LogWriter
+    writer: StepLog
     launch: launching.Launch
     supervision: Supervision
+    #: where a step operator runs it
+    place: OperatorHost | None = None
+    outcome: Outcome | None = None
 
 
 @dataclass(slots=True)
@@ -161,17 +163,16 @@ class _Loop:
         with transaction.atomic():
             run = Run(
                 number=actions.next_run_number(),
-                name=plan.run_name or "",
                 pipeline=snapshot.pipeline,
                 snapshot=snapshot,
                 status=RunStatus.QUEUED,
                 parameters=parameters,
-                overrides=Overrides().model_dump(mode="json", exclude_none=True),
+                overrides=Overrides(variant=plan.variant).model_dump(mode="json", exclude_none=True),
                 trigger=Trigger.SCRIPT,
                 actor_name=os.environ.get("USER", ""),
                 script_node_id=self.node_id,
             )
-            run.name = run.name or f"{snapshot.pipeline.name}-{run.number}"
+            run.name = runnames.first_name(run)
             run.save(force_insert=True)
             events.record(run.id, "run.created", {"trigger": "script", "by": run.actor_name, "number": run.number})
             planning.store_plan(run, plan.model_dump(mode="json"))
@@ -196,6 +197,9 @@ class _Loop:
         with AnswerHere() as made:
             sweep.start_due(run_id=run.id)
         self.waiting.extend(made)
+        # Somebody else's request to cancel may have left only the clean-up to do.
+        ready = Attempt.objects.filter(step_run__run=run, step_run__kind=StepKind.CLEANUP, status=AttemptStatus.QUEUED)
+        self.waiting.extend(found for found in ready.values_list("id", flat=True) if found not in self.waiting)
         for attempt_id, reason in sweep.stop_requests(self.node_id).items():
             self.stops.ask(attempt_id, reason)
 
@@ -212,6 +216,8 @@ class _Loop:
         environment = {name: value for name, value in os.environ.items() if name not in _OURS}
         try:
             launch = launching.prepare(claimed, environment=environment, return_exception=True)
+            snapshot = claimed.step.run.snapshot
+            place = operators.host_for(launch.operator, snapshot) if launch.operator else None
         except StepwellError as exc:
             error = ErrorInfo(type=type(exc).__name__, message=str(exc), retryable=False)
             self._publish(
@@ -221,9 +227,9 @@ class _Loop:
             return
         masker = Masker(launch.secret_values)
         watcher = _ScriptWatcher(claimed, stops=self.stops, loop=self)
-        writer = _EchoLog(log_path(claimed.step.run_id, claimed.attempt.id), cap_bytes=launch.log_cap_bytes)
+        writer = open_log(claimed, launch, is_echoed=True)
         supervision = Supervision(
-            self.host,
+            place or self.host,
             launch.spec,
             log=writer,
             masker=masker,
@@ -231,14 +237,23 @@ class _Loop:
             pace=worker.pace(),
             timeout=launch.options.timeout,
         )
-        self.flights[claimed.attempt.id] = _Flight(claimed, watcher, writer, launch, supervision)
+        self.flights[claimed.attempt.id] = _Flight(claimed, watcher, writer, launch, supervision, place)
         self.group.add(supervision)
 
     def _land(self, supervision: Supervision) -> None:
         flight = next(flight for flight in self.flights.values() if flight.supervision is supervision)
-        outcome = supervision.outcome
-        if not supervision.is_lost:
+        outcome = flight.outcome or supervision.outcome
+        if flight.outcome is not None:
+            worker.end_late_hook(flight.watcher, supervision.outcome)
+        elif not supervision.is_lost:
             worker.finish(flight.watcher, outcome, writer=flight.writer, launch=flight.launch)
+            host = flight.place or self.host
+            if hook := worker.late_hook(flight.watcher, flight.launch, outcome, host=host, writer=flight.writer):
+                flight.outcome, flight.supervision = outcome, hook
+                self.group.add(hook)
+                return
+        if flight.place is not None:
+            flight.place.close()
         flight.writer.seal()
         flight.watcher.sealed(
             log_bytes=flight.writer.n_bytes,
@@ -257,9 +272,11 @@ class _Loop:
         self.interrupted = True
         _say("Stopping: the run is cancelled.")
         try:
-            actions.cancel_run(run=run, by="Ctrl-C")
+            with AnswerHere() as made:
+                actions.cancel_run(run=run, by="Ctrl-C")
         except actions.RunFinished:
             return
+        self.waiting.extend(made)
         self._look(run)
 
 

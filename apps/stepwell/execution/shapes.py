@@ -19,6 +19,7 @@ from stepwell.core.wire import (
 )
 from stepwell.pipelines.models import Pipeline
 from stepwell.runs.models import Run, StepRun
+from stepwell.stacks.links import tracked_run
 
 #: stands for the value of an environment variable in what viewers get
 HIDDEN = "********"
@@ -108,6 +109,7 @@ def step_detail(step: StepRun, *, full: bool) -> StepDetail:
         options = options.model_copy(update={"environment": dict.fromkeys(options.environment, HIDDEN)})
     return StepDetail(
         id=step.id,
+        run_id=step.run_id,
         invocation_id=step.invocation_id,
         name=step.name,
         kind=step.kind,
@@ -117,6 +119,7 @@ def step_detail(step: StepRun, *, full: bool) -> StepDetail:
         options=options,
         cache_reason=step.cache_reason,
         metadata=step.metadata,
+        tracked_run=tracked_run(step.metadata),
         next_attempt_at=None if step.next_attempt_at is None else datetime.fromtimestamp(step.next_attempt_at, tz=UTC),
         started_at=step.started_at,
         ended_at=step.ended_at,
@@ -132,12 +135,9 @@ def artifact_detail(row: StepArtifact) -> ArtifactDetail:
         id=version.id,
         artifact=version.artifact.name,
         version=version.version,
-        number=version.number,
         type=version.type,
         size=version.size,
         sha256=version.sha256,
-        uri=version.uri,
-        materializer=version.materializer,
         metadata=version.metadata,
         tags=version.tags,
         created_at=version.created_at,

@@ -7,13 +7,14 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from stepwell.artifacts import model_actions
 from stepwell.artifacts.models import StepArtifact
 from stepwell.core.status import TERMINAL_STEP, ExecutionMode, RunStatus, StepKind, StepStatus
 from stepwell.engine.ports import RunView, WaitingStep
-from stepwell.execution import moves, reuse
+from stepwell.execution import inputs, moves, reuse
 from stepwell.runs.models import Run, StepEdge, StepRun
 
 _LIVE_RUN = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.PAUSED, RunStatus.CANCELLING)
@@ -38,7 +39,7 @@ class OrmRunStore:
         return RunView(id=run_id, status=RunStatus(run.status), mode=mode, has_failure=has_failure)
 
     def waiting_steps(self, run_id: UUID, *, after: list[UUID] | None) -> list[WaitingStep]:
-        waiting = StepRun.objects.filter(run_id=run_id, status=StepStatus.PENDING)
+        waiting = _steps(run_id).filter(status=StepStatus.PENDING)
         if after is not None:
             below = StepEdge.objects.filter(upstream__in=after).values("downstream")
             waiting = waiting.filter(id__in=below)
@@ -71,6 +72,7 @@ class OrmRunStore:
                 for link in links
             ]
         )
+        inputs.record_inputs(step)
         model_actions.link_outputs(step)
 
     def queue_step(self, step_id: UUID) -> None:
@@ -81,13 +83,21 @@ class OrmRunStore:
 
     def cancel_open_steps(self, run_id: UUID, *, reason: str) -> None:
         unheld = (StepStatus.PENDING, StepStatus.QUEUED, StepStatus.RETRYING)
-        moves.cancel_queued(list(StepRun.objects.filter(run_id=run_id, status__in=unheld)), reason=reason)
+        moves.cancel_queued(list(_steps(run_id).filter(status__in=unheld)), reason=reason)
 
     def has_open_steps(self, run_id: UUID) -> bool:
-        return StepRun.objects.filter(run_id=run_id).exclude(status__in=TERMINAL_STEP).exists()
+        return _steps(run_id).exclude(status__in=TERMINAL_STEP).exists()
 
     def step_statuses(self, run_id: UUID) -> set[str]:
-        return set(StepRun.objects.filter(run_id=run_id).values_list("status", flat=True).distinct())
+        return set(_steps(run_id).values_list("status", flat=True).distinct())
+
+    def start_cleanup(self, run_id: UUID) -> bool:
+        step = StepRun.objects.filter(run_id=run_id, kind=StepKind.CLEANUP).first()
+        if step is None or step.is_finished:
+            return False
+        if step.status == StepStatus.PENDING:
+            moves.queue_step(step)
+        return True
 
     def finish_run(self, run_id: UUID, status: RunStatus) -> None:
         reason = ""
@@ -98,6 +108,10 @@ class OrmRunStore:
             by = Run.objects.values_list("cancel_requested_by", flat=True).get(id=run_id)
             reason = f"Cancelled by {by}." if by else "A step was cancelled."
         moves.move_run(run_id, status, old=_LIVE_RUN, reason=reason)
+
+
+def _steps(run_id: UUID) -> QuerySet[StepRun]:
+    return StepRun.objects.filter(run_id=run_id).exclude(kind=StepKind.CLEANUP)
 
 
 def _why_failed(step: StepRun) -> str:

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from stepwell.core.status import AttemptStatus, ExecutionMode, RunStatus, StepStatus
+from stepwell.core.status import AttemptStatus, ExecutionMode, RunStatus, StepKind, StepStatus
 from stepwell.engine import trees
 from stepwell.engine.advance import advance
 from stepwell.engine.ports import Outcome
@@ -60,6 +60,8 @@ def start_due(*, run_id: UUID | None = None) -> int:
 def stop_requests(owner_id: UUID) -> dict[UUID, str]:
     """Return the attempts of ``owner_id`` that are to stop, with the reason."""
     mine = Attempt.objects.filter(status=AttemptStatus.RUNNING, owner_id=owner_id)
+    # Cleaning up is what a run does last, also when it was cancelled.
+    mine = mine.exclude(step_run__kind=StepKind.CLEANUP)
     cancelled = mine.filter(step_run__run__status=RunStatus.CANCELLING).values_list(
         "id", "step_run__run__cancel_requested_by"
     )
@@ -91,9 +93,9 @@ def reap_dead_nodes() -> None:
 
 def end_scripts_of_dead_nodes() -> None:
     """End the runs of scripts that are gone: nobody else has their code in memory."""
-    gone = RunnerNode.objects.filter(kind=RunnerNode.Kind.SCRIPT).filter(
-        Q(stopped_at__isnull=False) | Q(seen_at__lt=DbNow() - settings.LEASE_SECONDS)
-    )
+    # Of a script on this host the process table knows better than a clock: a busy one may be late to say it lives.
+    unseen = Q(seen_at__lt=DbNow() - settings.LEASE_SECONDS) & ~Q(host=nodes.host_name())
+    gone = RunnerNode.objects.filter(kind=RunnerNode.Kind.SCRIPT).filter(Q(stopped_at__isnull=False) | unseen)
     live = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.PAUSED, RunStatus.CANCELLING)
     for run in Run.objects.filter(status__in=live, script_node_id__in=gone.values("id")):
         with transaction.atomic():
@@ -123,6 +125,8 @@ def force_cancelled() -> None:
         for attempt in Attempt.objects.filter(step_run__run=run, status=AttemptStatus.RUNNING):
             _end(attempt, Outcome(status=AttemptStatus.CANCELLED, reason="Cancelled; it did not stop in time."))
         with transaction.atomic():
+            unheard = StepRun.objects.filter(run=run, kind=StepKind.CLEANUP, status=StepStatus.QUEUED)
+            moves.cancel_queued(list(unheard), reason="It did not start in time.")
             advance(OrmRunStore(), run.id)
 
 

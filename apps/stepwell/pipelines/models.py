@@ -128,6 +128,9 @@ class ScheduleFire(Row):
         BACKFILL = "backfill", "filled in later"
         HAND = "hand", "run now"
 
+    #: causes of which a time is taken once
+    ONCE = (Cause.CLOCK, Cause.BACKFILL)
+
     schedule = models.ForeignKey(Schedule, on_delete=models.CASCADE, related_name="fires")
     #: the time it was due, seconds since 1970
     fire_at = models.BigIntegerField()

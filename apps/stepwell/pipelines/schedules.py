@@ -17,6 +17,8 @@ from stepwell.pipelines.models import Pipeline, Schedule, ScheduleFire
 
 #: a schedule that starts in the past and catches up may start this many runs at once
 MOST_CATCH_UP = 500
+_RULE = ("cron", "interval_seconds", "once_at", "start_at", "end_at", "zone")
+_EDITED = (*_RULE, "pipeline", "name", "catchup", "parameters", "overrides", "problem", "updated_at")
 
 
 def db_now() -> datetime:
@@ -46,16 +48,21 @@ def put_schedule(
     if not name or len(name) > 255 or "\0" in name:
         raise UsageError("A schedule needs a name of 255 characters at most.", fields={"name": "Give it a name."})
     row = schedule or Schedule(created_by=by, created_by_name=by.get_username() if by else "")
-    had = (row.timing, row.catchup) if schedule else None
+    had = (_rule(row), row.catchup)
     with transaction.atomic():
         _check_free(name, row)
         row.pipeline, row.name, row.catchup = pipeline, name, catchup
+        row.cron, row.interval_seconds, row.once_at = timing.cron, timing.interval, timing.once
+        row.start_at, row.end_at, row.zone = timing.start, timing.end, timing.zone
         row.parameters = parameters
         row.overrides = (overrides or Overrides()).model_dump(mode="json", exclude_none=True)
         row.problem = ""
-        if had != (timing, catchup):
-            _set_timing(row, timing)
-        row.save()
+        changed = set(_EDITED)
+        if schedule is None or had != (_rule(row), catchup):
+            row.next_fire_at = _seconds(_first_fire(row, timing))
+            changed.add("next_fire_at")
+        # What the clock moves meanwhile is left alone.
+        row.save(update_fields=None if schedule is None else changed)
     return row
 
 
@@ -89,19 +96,21 @@ def due_schedules(*, limit: int) -> list[Schedule]:
 def claim_fire(schedule: Schedule, *, now: datetime) -> ScheduleFire | None:
     """Take a due schedule's time and move it to the next; None when another runner took it, or it was paused.
 
-    The caller has a transaction open, and starts the run in it.
+    The caller has a transaction open, and starts the run in it. The fire's ``schedule`` is as stored now.
     """
     due = schedule.next_fire_at
-    if due is None:
+    fresh = Schedule.objects.select_for_update(of=("self",)).select_related("pipeline").filter(id=schedule.id).first()
+    if due is None or fresh is None:
         return None
-    following = schedule.timing.next_fire(_after(schedule, due, now))
-    taken = Schedule.objects.filter(id=schedule.id, next_fire_at=due, is_paused=False).update(
+    following = fresh.timing.next_fire(_after(fresh, due, now))
+    taken = Schedule.objects.filter(id=fresh.id, next_fire_at=due, is_paused=False).update(
         next_fire_at=_seconds(following), last_fire_at=due
     )
     if not taken:
         return None
-    # A time that was filled in by hand before it came is done.
-    fire, made = ScheduleFire.objects.get_or_create(schedule_id=schedule.id, fire_at=due, defaults={})
+    fire, made = ScheduleFire.objects.get_or_create(schedule=fresh, fire_at=due, cause__in=ScheduleFire.ONCE)
+    fire.schedule = fresh
+    # A time that was filled in before it came is done.
     return fire if made or fire.run_id is None else None
 
 
@@ -139,7 +148,12 @@ def _after(schedule: Schedule, due: int, now: datetime) -> datetime:
     return fired if schedule.catchup else max(fired, now)
 
 
-def _set_timing(row: Schedule, timing: Timing) -> None:
+def _rule(row: Schedule) -> tuple[Any, ...]:
+    """Return the rule as stored, also where it can no longer be read."""
+    return tuple(getattr(row, name) for name in _RULE)
+
+
+def _first_fire(row: Schedule, timing: Timing) -> datetime:
     now = db_now()
     begin = timing.start if row.catchup and timing.start and timing.start < now else None
     if begin and len(timing.fires_between(begin, now, limit=MOST_CATCH_UP + 1)) > MOST_CATCH_UP:
@@ -155,9 +169,7 @@ def _set_timing(row: Schedule, timing: Timing) -> None:
             hint="Its only time, or its end, is in the past.",
             fields={"timing": "All its times are in the past."},
         )
-    row.cron, row.interval_seconds, row.once_at = timing.cron, timing.interval, timing.once
-    row.start_at, row.end_at, row.zone = timing.start, timing.end, timing.zone
-    row.next_fire_at = _seconds(following)
+    return following
 
 
 def _just_before(moment: datetime) -> datetime:

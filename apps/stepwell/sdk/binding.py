@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from stepwell.core.values import encode
+from stepwell.core.values import encode, is_reference
 from stepwell.errors import ConfigError, GraphError, StepInterfaceError, UsageError
-from stepwell.sdk.placeholders import NoOutputs, StepOutput, StepOutputs, holds_placeholder
+from stepwell.sdk import references
+from stepwell.sdk.configfile import is_same
+from stepwell.sdk.placeholders import LinkedArtifact, NoOutputs, StepOutput, StepOutputs, holds_placeholder
 from stepwell.sdk.signature import Signature
 
 if TYPE_CHECKING:
@@ -30,12 +32,13 @@ def bind_inputs(
     Raises:
         StepInterfaceError: An argument is unknown, missing, does not fit or cannot be stored.
         GraphError: An output of another pipeline.
-        ConfigError: The run and the call both give a parameter.
+        ConfigError: The run and the call give a parameter different values.
     """
     owner = signature.owner
     called = signature.bind(args, kwargs)
-    if both := called.keys() & fixed.keys():
-        name = min(both)
+    for name in sorted(called.keys() & fixed.keys()):
+        if _agree(signature, name, called[name], fixed[name]):
+            continue
         raise ConfigError(
             f"{owner}: {name} is set for this run to {fixed[name]!r}, but the pipeline's body passes {called[name]!r}.",
             hint="Set the pipeline's parameter instead, or leave the argument out of the call.",
@@ -52,6 +55,15 @@ def bind_inputs(
         elif (default := _try_encode(item.default)) is not None:
             bound[name] = _value(default[0])
     return bound
+
+
+def _agree(signature: Signature, name: str, one: Any, other: Any) -> bool:
+    if holds_placeholder(one):
+        return False
+    try:
+        return is_same(signature.coerce_input(name, one), signature.coerce_input(name, other))
+    except StepInterfaceError:
+        return False
 
 
 def after_ids(after: Any, *, owner: str, trace: object) -> list[str]:
@@ -79,7 +91,8 @@ def after_ids(after: Any, *, owner: str, trace: object) -> list[str]:
 
 
 def _bind(value: Any, name: str, *, signature: Signature, trace: object) -> Binding:
-    if holds_placeholder(value):
+    value = references.understand(value, signature.inputs[name].annotation)
+    if holds_placeholder(value) or references.holds_reference(value):
         return _bind_nested(value, f"{signature.owner}: {name}", trace=trace)
     coerced = signature.coerce_input(name, value)
     encoded = _try_encode(coerced) or _try_encode(value)
@@ -91,9 +104,14 @@ def _bind(value: Any, name: str, *, signature: Signature, trace: object) -> Bind
 def _bind_nested(value: Any, what: str, *, trace: object) -> Binding:
     from stepwell.core.plan import Binding
 
+    if is_reference(value):
+        return Binding(kind="artifact", artifact=_stored_id(value, trace))
     if isinstance(value, StepOutput):
         _check_trace(value, trace, owner=what)
         return Binding(kind="output", step=value.step_id, name=value.name)
+    if isinstance(value, LinkedArtifact):
+        place = {"name": value.model, "version": value.version, "artifact_version": value.artifact_version}
+        return Binding(kind="linked", name=value.name, model=place)
     if isinstance(value, NoOutputs):
         raise StepInterfaceError(
             f"{what} is given the result of step {value.step_id}, which has no outputs.",
@@ -113,6 +131,12 @@ def _bind_nested(value: Any, what: str, *, trace: object) -> Binding:
     if encoded is None:
         raise _cannot_store(what, value)
     return _value(encoded[0])
+
+
+def _stored_id(value: Any, trace: object) -> str:
+    if hasattr(value, "upload"):
+        value.upload(name=f"{getattr(trace, 'pipeline_name', '')}::external")
+    return str(value.version_id)
 
 
 def _bind_entries(value: dict[Any, Any], what: str, *, trace: object) -> dict[str, Binding]:

@@ -121,7 +121,10 @@ def _policy_parts(policy: CachePolicy, *, owner: str, source_root: str) -> Itera
         try:
             yield "cache_func", hash_part(found())
         except UsageError as exc:
-            raise ConfigError(f"{owner}: the cache_func's result has no fixed form: {exc.message}") from exc
+            raise ConfigError(
+                f"{owner}: the cache_func's result has no fixed form: {exc.message}",
+                hint="Return text, numbers, or lists and dicts of them.",
+            ) from exc
 
 
 def _file_hash(name: str, *, owner: str, source_root: str) -> str:
@@ -133,7 +136,10 @@ def _file_hash(name: str, *, owner: str, source_root: str) -> str:
             hint="Move it beside the script, or give its content as a parameter.",
         )
     if not path.is_file():
-        raise ConfigError(f"{owner}: the cache policy names the file {name}, which does not exist in {root}.")
+        raise ConfigError(
+            f"{owner}: the cache policy names the file {name}, which does not exist in {root}.",
+            hint="Write its path from the script's folder.",
+        )
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -141,4 +147,6 @@ def _load(dotted: str, *, owner: str) -> Any:
     try:
         return typenames.find_dotted(dotted)
     except LookupError as exc:
-        raise ConfigError(f"{owner}: the cache policy names {dotted}, which cannot be found.") from exc
+        raise ConfigError(
+            f"{owner}: the cache policy names {dotted}, which cannot be found.", hint="Check the module and the name."
+        ) from exc

@@ -6,16 +6,19 @@ import atexit
 import contextlib
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from stepwell.errors import UsageError
-from stepwell.sdk import discovery, errorinfo, resolve, threads
+from stepwell.sdk import calls, discovery, errorinfo, hookcalls, hooks, resolve, threads
+from stepwell.sdk import context as contexts
 from stepwell.sdk.context import Channel
-from stepwell.sdk.steprun import StepRun
+from stepwell.sdk.steprun import StepRun, make_context, report_hook
 
 if TYPE_CHECKING:
+    from stepwell.sdk.pipelines import Pipeline
     from stepwell.sdk.steps import BaseStep
     from stepwell.sdk.tracing import Invocation
 
@@ -25,6 +28,7 @@ def child_main(
     frames: Channel,
     *,
     invocations: Mapping[str, Invocation] | None = None,
+    pipeline: Pipeline | None = None,
     entry: ModuleType | None = None,
     cut_short: str = "",
     is_own_process: bool = True,
@@ -32,23 +36,27 @@ def child_main(
     """Do what ``payload`` asks and send the result on ``frames``; never raises.
 
     Args:
-        payload: see LaunchSpec; ``kind`` is step, hook, plan or discover.
+        payload: see LaunchSpec; ``kind`` is step, hook, plan, cleanup or discover.
         invocations: the step objects of a traced pipeline, where this process was forked from the one that traced it.
+        pipeline: that pipeline, likewise.
         entry: the module a step host imported; ``discover`` looks at it.
         cut_short: why the import of ``entry`` ended early, where it did.
         is_own_process: the process ends after this, so what user code left to be done at exit is done here.
     """
     if is_own_process:
         _forget_hosts_exit()
+    calls.open_line(frames)
     try:
         if payload["kind"] == "discover":
             _discover(frames, entry, cut_short)
         else:
-            _KINDS.get(payload["kind"], _refuse)(payload, frames, invocations)
+            _KINDS.get(payload["kind"], _refuse)(payload, frames, Memory(invocations, pipeline))
     except BaseException as exc:  # the boundary of the process: the supervisor must always hear how it ended
         report_failure(payload, frames, exc=exc, can_retry=False)
     if is_own_process:
         _finish()
+    else:
+        calls.close_line()
 
 
 def report_failure(payload: dict[str, Any], frames: Channel, *, exc: BaseException, can_retry: bool = False) -> None:
@@ -61,19 +69,42 @@ def report_failure(payload: dict[str, Any], frames: Channel, *, exc: BaseExcepti
     frames.send({"t": "result", "status": "failed", "error": error})
 
 
-def _run_step(payload: dict[str, Any], frames: Channel, invocations: Any) -> None:
+@dataclass(frozen=True)
+class Memory:
+    """What a forked process still has of the script that traced the pipeline; None where it was not forked from it."""
+
+    invocations: Mapping[str, Invocation] | None
+    pipeline: Pipeline | None
+
+    def pipeline_hook(self, name: str, payload: dict[str, Any]) -> Callable[..., Any] | None:
+        """Return the pipeline's hook of that name."""
+        pipeline = self.pipeline or resolve.find_run_pipeline(payload)
+        hook = pipeline.options.get(name)
+        return None if hook is None else hooks.load_hook(name, hook, owner=f"Pipeline {pipeline.name}")
+
+
+def _run_step(payload: dict[str, Any], frames: Channel, memory: Memory) -> None:
     frames.send({"t": "started"})
-    step = _find_step(payload, invocations)
+    step = _find_step(payload, memory.invocations)
+    has_init = payload["step"].get("options", {}).get("hooks", {}).get("on_init")
+    init = memory.pipeline_hook("on_init", payload) if has_init else None
     threads.allow(payload["step"].get("options", {}).get("settings", {}).get("resources", {}).get("cpu_count"))
-    StepRun(payload=payload, channel=frames, step=step).run()
+    StepRun(payload=payload, channel=frames, step=step, init=init).run()
 
 
-def _run_hook(payload: dict[str, Any], frames: Channel, invocations: Any) -> None:
+def _run_hook(payload: dict[str, Any], frames: Channel, memory: Memory) -> None:
     frames.send({"t": "started"})
-    StepRun(payload=payload, channel=frames, step=_find_step(payload, invocations)).run_failure_hook()
+    StepRun(payload=payload, channel=frames, step=_find_step(payload, memory.invocations)).run_failure_hook()
 
 
-def _plan(payload: dict[str, Any], frames: Channel, _invocations: Any) -> None:
+def _run_cleanup(payload: dict[str, Any], frames: Channel, memory: Memory) -> None:
+    frames.send({"t": "started"})
+    contexts.enter(make_context(payload, frames))
+    hook = memory.pipeline_hook("on_cleanup", payload)
+    report_hook(frames, None if hook is None else hookcalls.call_hook("on_cleanup", hook))
+
+
+def _plan(payload: dict[str, Any], frames: Channel, _memory: Memory) -> None:
     frames.send({"t": "started"})
     plan = discovery.make_plan(payload)
     frames.send({"t": "result", "status": "completed", "plan": plan})
@@ -88,7 +119,7 @@ def _discover(frames: Channel, entry: ModuleType | None, cut_short: str) -> None
     frames.send({"t": "result", "status": "completed", "specs": specs, "skipped": skipped})
 
 
-def _refuse(payload: dict[str, Any], _frames: Channel, _invocations: Any) -> None:
+def _refuse(payload: dict[str, Any], _frames: Channel, _memory: Memory) -> None:
     raise UsageError(f"A step process cannot do {payload['kind']!r}.")
 
 
@@ -116,4 +147,4 @@ def _finish() -> None:
         atexit._run_exitfuncs()
 
 
-_KINDS = {"step": _run_step, "hook": _run_hook, "plan": _plan}
+_KINDS = {"step": _run_step, "hook": _run_hook, "plan": _plan, "cleanup": _run_cleanup}

@@ -72,6 +72,8 @@ class StepContext:
     step_name: str
     inputs: dict[str, InputRef | list[InputRef]] = field(default_factory=dict)
     model: Any = None
+    #: the open run of an experiment tracker
+    tracker: Any = None
     pipeline_state: Any = None
     #: artifact names by output name, in the order of the step's signature
     output_names: dict[str, str | None] = field(default_factory=dict)

@@ -33,7 +33,7 @@ def make_plan(payload: dict[str, Any]) -> dict[str, Any]:
     Raises:
         UsageError: A parameter does not fit, or the body cannot be traced.
     """
-    pipeline = resolve.find_pipeline(payload["pipeline"])
+    pipeline = resolve.find_run_pipeline(payload)
     if payload.get("run_name"):
         pipeline = pipeline.with_options(run_name=payload["run_name"])
     plan, _ = pipeline.trace(payload.get("parameters", {}))

@@ -13,7 +13,8 @@ from typing import Any
 
 from stepwell.sdk import jsonable, typenames
 
-_OURS = str(Path(__file__).resolve().parent.parent) + os.sep
+#: as its files are, and as Python names them, which may be by a link
+_OURS = (str(Path(__file__).resolve().parent.parent) + os.sep, str(Path(__file__).parent.parent) + os.sep)
 _MESSAGE = 16_384
 _TRACEBACK = 262_144
 _PICKLED = 1_048_576
@@ -89,7 +90,7 @@ def _cut_ours(stack: traceback.StackSummary) -> None:
 
 
 def _is_ours(filename: str) -> bool:
-    return filename.startswith((_OURS, "<frozen "))
+    return filename.startswith((*_OURS, "<frozen "))
 
 
 def _where(stack: traceback.StackSummary) -> str:

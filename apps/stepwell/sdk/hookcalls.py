@@ -28,9 +28,7 @@ def call_hook(name: str, work: Callable[[], Any]) -> dict[str, Any]:
     error = ""
     try:
         with _limit(HOOK_SECONDS):
-            result = work()
-            if inspect.iscoroutine(result):
-                _run_async(result)
+            finish(work())
     except HookTimeout:
         error = f"It was stopped after {HOOK_SECONDS:g} seconds."
     except BaseException as failure:  # user code; even sys.exit() in a hook is only that hook's failure
@@ -48,10 +46,13 @@ def _log(text: str) -> None:
         sys.stderr.write(text)
 
 
-def _run_async(work: Any) -> None:
+def finish(result: Any) -> Any:
+    """Return what a hook returned; of an ``async def`` what it comes to."""
+    if not inspect.iscoroutine(result):
+        return result
     import asyncio
 
-    asyncio.run(work)
+    return asyncio.run(result)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from stepwell.errors import UsageError
-from stepwell.sdk import threads
+from stepwell.sdk import threads, zenmlalias
 
 #: what the import printed is kept up to this size and goes to the first attempt's log
 _PRINTED_BYTES = 1_048_576
@@ -58,6 +58,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.set_inheritable(options.fd, False)
     control = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=options.fd)
     child = _preload()
+    zenmlalias.install()
     sys.path += [folder for folder in options.path if folder not in sys.path]
     loaded = load_entry(Path(options.root), Path(options.entry))
     if options.quiet:

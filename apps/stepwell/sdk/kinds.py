@@ -40,3 +40,32 @@ def kind_of(given: object) -> str:
             return member.name.lower()
     known = ", ".join(member.name for member in ArtifactType)
     raise ConfigError(f"An artifact's type is {text[:80]!r}.", hint=f"The types are: {known}.")
+
+
+class ExecutionStatus(StrEnum):
+    """The statuses of runs and steps, to compare with: ``run.status == ExecutionStatus.COMPLETED``."""
+
+    PENDING = "pending"
+    QUEUED = "queued"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    PAUSED = "paused"
+    CANCELLING = "cancelling"
+    COMPLETED = "completed"
+    CACHED = "cached"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether nothing more happens to what has this status."""
+        return self in _FINISHED
+
+    @property
+    def is_successful(self) -> bool:
+        """Whether there is a result."""
+        return self in (ExecutionStatus.COMPLETED, ExecutionStatus.CACHED)
+
+
+_FINISHED = frozenset({"completed", "cached", "failed", "cancelled", "skipped"})

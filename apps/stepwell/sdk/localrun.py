@@ -22,6 +22,11 @@ from stepwell.sdk.tracing import Invocation
 if TYPE_CHECKING:
     from stepwell.engine.stephost import StepHost
     from stepwell.sdk.pipelines import Pipeline
+    from stepwell.sdk.responses import PipelineRun
+
+
+#: how often this process has called a pipeline
+n_calls = 0
 
 
 def run(pipeline: Pipeline, parameters: Mapping[str, Any]) -> Any:
@@ -32,11 +37,15 @@ def run(pipeline: Pipeline, parameters: Mapping[str, Any]) -> Any:
         Exception: What the first failing step raised; ``exc.run`` is the run.
         RunFailed: The run did not complete for another reason.
     """
+    global n_calls
+    n_calls += 1
     values = pipeline.complete_parameters(parameters)
     plan, invocations = pipeline.trace(values)
+    for warning in plan.warnings:
+        sys.stderr.write(f"Warning: {warning}\n")
     spec = pipeline.spec(plan=plan)
     place = place_of(pipeline.module)
-    host = make_host(place, invocations, can_import=plan.source.resolve == "import")
+    host = make_host(place, invocations, can_import=plan.source.resolve == "import", pipeline=pipeline)
     try:
         # By name: the server stands above the SDK, and is loaded here and nowhere else in it.
         result = importlib.import_module("stepwell.conf.local").run_plan(
@@ -49,12 +58,32 @@ def run(pipeline: Pipeline, parameters: Mapping[str, Any]) -> Any:
         )
     finally:
         host.close()
+    made = as_response(result)
     if result.status != "completed":
-        raise _failure(result)
-    return result
+        raise _failure(result, made)
+    return made
 
 
-def make_host(place: Place, invocations: Mapping[str, Invocation], *, can_import: bool) -> StepHost:
+def as_response(result: Any) -> PipelineRun:
+    """Return what the script's runner says of a run as the object people get."""
+    # The client is for those who look at what a run made.
+    responses = importlib.import_module("stepwell.sdk.responses")
+    local = importlib.import_module("stepwell.sdk.client_local")
+    made: PipelineRun = responses.PipelineRun(
+        id=result.id,
+        number=result.number,
+        name=result.name,
+        pipeline=result.pipeline,
+        status=result.status,
+        reason=result.reason,
+        _transport=local.StoreTransport(),
+    )
+    return made
+
+
+def make_host(
+    place: Place, invocations: Mapping[str, Invocation], *, can_import: bool, pipeline: Pipeline | None = None
+) -> StepHost:
     """Start the process that step processes are forked from.
 
     It is a fork of this process where that is safe (one thread), or where nothing else can find the steps (code in a
@@ -65,7 +94,7 @@ def make_host(place: Place, invocations: Mapping[str, Invocation], *, can_import
     if _is_single_threaded() or not (can_import and place.entry_file):
         # By name: what runs in a step process stands above this module, and only the fork needs it.
         child_main = importlib.import_module("stepwell.sdk.child").child_main
-        return StepHost.fork(functools.partial(child_main, invocations=invocations))
+        return StepHost.fork(functools.partial(child_main, invocations=invocations, pipeline=pipeline))
     entry = Path(place.entry_file).relative_to(place.source_root)
     package_root = str(Path(__file__).resolve().parents[2])
     command = importlib.import_module("stepwell.sdk.host").command(
@@ -76,16 +105,15 @@ def make_host(place: Place, invocations: Mapping[str, Invocation], *, can_import
     return StepHost.spawn(command, environment={**os.environ, "PYTHONPATH": search_path}, work_folder=os.getcwd())
 
 
-def load_outputs(result: Any, invocation_id: str, names: Iterable[str]) -> list[Any]:
+def load_outputs(run: PipelineRun, invocation_id: str, names: Iterable[str]) -> list[Any]:
     """Return the values of a step's outputs in the order of ``names``.
 
     Raises:
         ArtifactError: Stored data is missing or damaged.
     """
-    from stepwell.sdk.local import load_stored
-
-    stored = result.outputs.get(invocation_id, {})
-    return [load_stored(stored[name], result.artifact_root) for name in names]
+    wanted = list(names)
+    stored = run.steps[invocation_id].outputs if wanted else {}
+    return [stored[name].load() for name in wanted]
 
 
 def _is_single_threaded() -> bool:
@@ -93,16 +121,16 @@ def _is_single_threaded() -> bool:
     return len(os.listdir("/proc/self/task")) == 1
 
 
-def _failure(result: Any) -> BaseException:
+def _failure(result: Any, run: PipelineRun) -> BaseException:
     said = StepExecutionException if result.failed_step else RunFailed
     what = f"Step {result.failed_step} failed" if result.failed_step else f"The run was {result.status}"
     detail = ": ".join(part for part in (result.error_type, result.error_message) if part) or result.reason
-    failure: BaseException = said(f"{what}: {detail}." if detail else f"{what}.", run=result, step=result.failed_step)
+    failure: BaseException = said(f"{what}: {detail}." if detail else f"{what}.", run=run, step=result.failed_step)
     original = _original(result)
     if original is None:
         return failure
     try:
-        original.run = result  # type: ignore[attr-defined]
+        original.run = run  # type: ignore[attr-defined]
     except AttributeError:
         # An exception with __slots__ takes no attributes; ours carries the run then.
         failure.__cause__ = original

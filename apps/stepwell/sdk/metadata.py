@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import threading
 import time
 from typing import Any
 
-from stepwell.errors import UsageError
 from stepwell.sdk import context, jsonable
 
 #: seconds between two progress frames; the newest one waits for the next call or the end of the body
@@ -19,32 +19,37 @@ def log_metadata(
     artifact_name: str | None = None,
     **ids: Any,
 ) -> None:
-    """Record facts on the running step, or on one of its outputs.
+    """Record facts on the running step, on one of its outputs, or on what is named.
 
     Args:
         metadata: names and JSON values.
         infer_artifact: put them on the step's output (name it with ``artifact_name`` when there are several).
-        artifact_name: an output's name, or the name its artifact is stored under.
-        ids: ``run_id_name_or_prefix`` and the like, to write on other objects; not available yet.
+        artifact_name: an output of the running step, or any stored artifact: its newest version unless
+            ``artifact_version`` names one.
+        ids: ``run_id_name_or_prefix``, with ``step_name`` for one of its steps; ``step_id``;
+            ``artifact_version_id``; ``artifact_version``; ``model_name`` with ``model_version``, or
+            ``infer_model=True`` for the model version the running step works on.
 
     Raises:
-        TypeError: ``metadata`` is no dict, or a value has no JSON form.
-        ValueError: No step is running, or the metadata is too large, or there is no such output.
+        TypeError: ``metadata`` is no dict, a value has no JSON form, or there is no such argument.
+        ValueError: Nothing is named and no step is running, or the metadata is too large, or there is no such output.
+        NotFound: What is named does not exist.
     """
     cleaned = jsonable.clean_metadata(metadata)
-    given = sorted(name for name, value in ids.items() if value is not None)
-    if given:
-        raise UsageError(
-            f"log_metadata cannot write on other objects by {', '.join(given)} yet.",
-            hint="Call it in the step the facts belong to.",
-        )
     step = context.current()
-    if step is None:
-        raise ValueError("log_metadata() works inside a running step only.")
-    if infer_artifact or artifact_name is not None:
-        step.add_output_metadata(cleaned, artifact_name)
-        return
-    step.send({"t": "metadata", "metadata": cleaned, "infer_artifact": False, "artifact_name": None})
+    named = {name: value for name, value in ids.items() if value is not None and value is not False}
+    if step is not None and not named:
+        outputs = {name for name in (*step.output_names, *step.output_names.values()) if name is not None}
+        if infer_artifact or artifact_name in outputs:
+            step.add_output_metadata(cleaned, artifact_name)
+            _track(step, cleaned, prefix=artifact_name or "")
+            return
+        if artifact_name is None:
+            step.send({"t": "metadata", "metadata": cleaned, "infer_artifact": False, "artifact_name": None})
+            _track(step, cleaned)
+            return
+    # Not before: most steps never ask, and need nothing of the client.
+    importlib.import_module("stepwell.sdk.metadatacalls").log_on(cleaned, {**named, "artifact_name": artifact_name})
 
 
 def log_progress(done: float, total: float | None = None, message: str = "") -> None:
@@ -64,6 +69,11 @@ def log_progress(done: float, total: float | None = None, message: str = "") -> 
         "message": jsonable.clean_text(str(message), limit=500),
     }
     _progress.tell(step, progress, is_last=total is not None and done >= total)
+
+
+def _track(step: context.StepContext, metadata: dict[str, Any], *, prefix: str = "") -> None:
+    if step.tracker is not None:
+        step.tracker.log_metadata(metadata, prefix=prefix)
 
 
 def flush_progress() -> None:

@@ -34,12 +34,12 @@ class SharedOptions(TypedDict, total=False):
     retry: StepRetryConfig | Mapping[str, Any] | None
     substitutions: Mapping[str, str] | None
     cache_policy: CachePolicy | str | None
+    experiment_tracker: str | bool | None
+    step_operator: str | bool | None
 
 
 class StepOptions(SharedOptions, total=False):
     step_type: str | None
-    experiment_tracker: str | bool | None
-    step_operator: str | bool | None
     parameters: Mapping[str, Any] | None
     output_materializers: Any
     on_start: Hook | None

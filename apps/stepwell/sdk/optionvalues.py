@@ -13,6 +13,7 @@ from stepwell.core.options import check_names
 from stepwell.core.status import ExecutionMode
 from stepwell.errors import ConfigError
 from stepwell.sdk.cachepolicy import NAMED_POLICIES, CachePolicy
+from stepwell.sdk.docker import DockerSettings
 from stepwell.sdk.groups import GroupInfo
 from stepwell.sdk.hooks import PIPELINE_HOOKS, STEP_HOOKS, check_hook
 from stepwell.sdk.kinds import StepRuntime
@@ -20,7 +21,8 @@ from stepwell.sdk.models import Model
 from stepwell.sdk.resources import ResourceSettings
 from stepwell.sdk.retry import StepRetryConfig
 
-_SETTINGS = ("resources", "docker")
+#: what ``settings`` may hold
+KNOWN_SETTINGS = ("resources", "docker")
 _LONGEST_NAME = 200
 
 Check = Callable[[str, Any, str], Any]
@@ -34,7 +36,17 @@ def check_options(options: Mapping[str, Any], known: Iterable[str], *, owner: st
         ConfigError: A value does not fit; names owner, option and what fits.
     """
     check_names(options, tuple(known), where=owner)
-    return {name: _CHECKS[name](name, value, owner) for name, value in options.items() if value is not None}
+    return {name: _check(name, value, owner) for name, value in options.items() if value is not None}
+
+
+def _check(name: str, value: Any, owner: str) -> Any:
+    try:
+        return _CHECKS[name](name, value, owner)
+    except ConfigError as exc:
+        if exc.message.startswith(owner):
+            raise
+        # What is made of parts, such as a retry given as a dict, does not know whose it is.
+        raise ConfigError(f"{owner}: {name}: {exc.message}", hint=exc.hint) from exc
 
 
 def _wrong(name: str, value: Any, owner: str, hint: str) -> ConfigError:
@@ -103,9 +115,9 @@ def _settings(name: str, value: Any, owner: str) -> dict[str, Any]:
         raise _wrong(name, value, owner, 'Write settings={"resources": {"cpu_count": 2}}.')
     found: dict[str, Any] = {}
     for key, item in value.items():
-        if key not in _SETTINGS:
-            near = get_close_matches(str(key), _SETTINGS, n=1)
-            hint = f"Did you mean {near[0]}?" if near else f"The settings are: {', '.join(_SETTINGS)}."
+        if key not in KNOWN_SETTINGS:
+            near = get_close_matches(str(key), KNOWN_SETTINGS, n=1)
+            hint = f"Did you mean {near[0]}?" if near else f"The settings are: {', '.join(KNOWN_SETTINGS)}."
             raise ConfigError(f"{owner}: settings has the unknown key {key!r}.", hint=hint)
         found[key] = _resources(item, owner) if key == "resources" else _plain(key, item, owner)
     return found
@@ -121,6 +133,8 @@ def _resources(value: Any, owner: str) -> dict[str, Any]:
 
 
 def _plain(key: str, value: Any, owner: str) -> dict[str, Any]:
+    if isinstance(value, DockerSettings):
+        return dict(value.given)
     if isinstance(value, Mapping):
         return dict(value)
     if hasattr(value, "model_dump"):

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import copy
 import functools
+import importlib
 import inspect
+import os
 import sys
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Unpack, overload
 
-from stepwell.core.options import PIPELINE_OPTIONS, STEP_OPTIONS, merge
-from stepwell.core.values import encode
+from stepwell.core.options import PIPELINE_OPTIONS, merge
+from stepwell.core.values import encode, is_reference
 from stepwell.errors import ConfigError, StepInterfaceError, UsageError
-from stepwell.sdk import context, localrun, planning, schema, sourcecode, tracing
+from stepwell.sdk import configfile, context, localrun, planning, references, schema, sourcecode, tracing
 from stepwell.sdk.configuration import Configuration
 from stepwell.sdk.optiontypes import PipelineOptions, StepOptions
 from stepwell.sdk.optionvalues import check_options
+from stepwell.sdk.places import place_of
 from stepwell.sdk.signature import Signature
 
 if TYPE_CHECKING:
     from stepwell.core.plan import PipelineSpec, Plan, Source
+    from stepwell.sdk.schedule import Schedule
 
 
 class Pipeline:
@@ -32,8 +36,11 @@ class Pipeline:
         self.signature = signature
         self.options = check_options(options, PIPELINE_OPTIONS, owner=signature.owner)
         self.run_name: str | None = None
+        #: calling the pipeline stores this instead of running
+        self.schedule: Schedule | None = None
         #: options by invocation id
         self.step_options: dict[str, dict[str, Any]] = {}
+        self.file = configfile.FileValues()
         self._function = function
         #: the object the user's module holds, of which this one may be a variant
         self._origin: Any = self
@@ -77,17 +84,20 @@ class Pipeline:
     @property
     def source(self) -> Source:
         """How a step process finds the pipeline."""
-        own, origin = (
-            planning.source_of(thing, module=self.module, qualname=self._function.__qualname__)
-            for thing in (self, self._origin)
-        )
-        return own if own.resolve == "import" else origin
+        return self._source_of(self.importable)
+
+    @property
+    def importable(self) -> Any:
+        """This pipeline where a module holds it, else what it was made from (a pipeline, or a single step)."""
+        return self if self._source_of(self).resolve == "import" else self._origin
 
     def __repr__(self) -> str:
         return f"<pipeline {self.name}>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Run the pipeline and return the run; in another pipeline's body add its steps there.
+
+        With a schedule, store the code and the schedule and return what was stored; nothing runs now.
 
         Raises:
             UsageError: An argument does not fit, or the body cannot be traced.
@@ -103,6 +113,10 @@ class Pipeline:
             raise UsageError(
                 f"Pipeline {self.name} is called inside a running step.", hint="Call it from a script or a pipeline."
             )
+        if self.schedule is not None:
+            # By name: a script that schedules nothing does not load what cron needs.
+            scheduled = importlib.import_module("stepwell.sdk.scheduled")
+            return scheduled.store(self, self._origin, self.schedule, self._bind(args, kwargs))
         return localrun.run(self, self._bind(args, kwargs))
 
     def configure(self, *, merge: bool = True, **options: Unpack[PipelineOptions]) -> Pipeline:
@@ -119,20 +133,33 @@ class Pipeline:
         self,
         *,
         run_name: str | None = None,
+        schedule: Schedule | None = None,
         steps: Mapping[str, StepOptions] | None = None,
+        config_path: str | os.PathLike[str] | None = None,
+        strict: bool = False,
         merge: bool = True,
         **options: Unpack[PipelineOptions],
     ) -> Pipeline:
         """Return a copy with other options; ``steps`` has options by invocation id.
+
+        ``config_path`` is a YAML file with options, ``steps``, ``parameters`` and ``run_name``; what is given here
+        beside it wins over it. What is odd in it is only warned about, unless ``strict``.
+
+        Calling a copy with a ``schedule`` stores the schedule and runs nothing.
 
         Raises:
             TypeError: There is no such option.
             ConfigError: A value does not fit.
         """
         made = copy.copy(self)
+        if config_path is not None:
+            made._read_file(config_path, strict=strict)
         made._configure(options, merging=merge)
-        made.run_name = self.run_name if run_name is None else run_name
-        made.step_options = {**self.step_options, **_check_step_options(steps or {}, owner=self.signature.owner)}
+        if run_name is not None:
+            made.run_name = check_options({"run_name": run_name}, ["run_name"], owner=self.signature.owner)["run_name"]
+        made.schedule = _check_schedule(made.schedule if schedule is None else schedule, self.signature.owner)
+        checked = _check_step_options(steps or {}, owner=self.signature.owner)
+        made.step_options = configfile.merge_steps(made.step_options, checked)
         return made
 
     def complete_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,7 +170,11 @@ class Pipeline:
         """
         signature = self.signature
         signature.bind((), parameters)
+        parameters = configfile.combine_parameters(signature, self.file, parameters)
         signature.check_complete(parameters)
+        parameters = {
+            name: references.understand(value, signature.inputs[name].annotation) for name, value in parameters.items()
+        }
         return {
             name: signature.coerce_input(name, parameters[name], error=UsageError)
             if name in parameters
@@ -164,7 +195,10 @@ class Pipeline:
 
     def plain_parameters(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Return parameters as plain JSON, from which ``complete_parameters`` makes them again."""
-        return {name: schema.plain(self.signature.inputs[name], value) for name, value in values.items()}
+        return {
+            name: str(value.version_id) if is_reference(value) else schema.plain(self.signature.inputs[name], value)
+            for name, value in values.items()
+        }
 
     def trace(self, parameters: Mapping[str, Any] | None = None) -> tuple[Plan, dict[str, tracing.Invocation]]:
         """Return the plan for some parameters, and the calls it is made of.
@@ -186,19 +220,38 @@ class Pipeline:
             name=self.name,
             source=self.source,
             docstring=self.docstring,
-            parameters_schema=schema.parameters_schema(self.signature),
+            parameters_schema=schema.with_defaults(schema.parameters_schema(self.signature), self.file.parameters),
             source_code=self.source_code,
             plan=self._default_plan(plan),
             dynamic=self.is_dynamic,
         )
 
     def _default_plan(self, traced: Plan | None) -> Plan | None:
-        if self.is_dynamic or any(item.is_required for item in self.signature.inputs.values()):
+        inputs = self.signature.inputs.items()
+        if self.is_dynamic or any(item.is_required and name not in self.file.parameters for name, item in inputs):
             return None
         defaults = self.complete_parameters({})
         if traced is not None and all(traced.parameters[name] == encode(defaults[name]) for name in defaults):
             return traced
         return self.trace()[0]
+
+    def _source_of(self, thing: Any) -> Source:
+        return planning.source_of(thing, module=self.module, qualname=self._function.__qualname__)
+
+    def _read_file(self, path: str | os.PathLike[str], *, strict: bool) -> None:
+        beside = place_of(self.module).source_root
+        config = configfile.read_config(configfile.find_file(path, beside=beside), strict=strict)
+        self.options = merge(self.options, config.options)
+        self.step_options = configfile.merge_steps(self.step_options, config.steps)
+        self.file = self.file.with_file(config, strict=strict)
+        self.run_name = config.run_name or self.run_name
+        if config.schedule is not None:
+            # By name, as where a schedule is stored.
+            kind = importlib.import_module("stepwell.sdk.schedule").Schedule
+            try:
+                self.schedule = kind(**config.schedule)
+            except TypeError as exc:
+                raise ConfigError(f"{config.name}: schedule: {exc}.", hint="See the options of Schedule.") from exc
 
     def _bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         return self.signature.bind(args, kwargs)
@@ -208,15 +261,21 @@ class Pipeline:
         self.options = merge(self.options, given) if merging else {**self.options, **given}
 
 
+def _check_schedule(schedule: Any, owner: str) -> Any:
+    if schedule is not None and not hasattr(schedule, "timing"):
+        raise ConfigError(f"{owner}: schedule is {schedule!r}.", hint="Give a Schedule: from stepwell import Schedule.")
+    return schedule
+
+
 def _check_step_options(steps: Mapping[str, Mapping[str, Any]], *, owner: str) -> dict[str, dict[str, Any]]:
-    known = [name for name in STEP_OPTIONS if name not in ("name", "output_materializers")]
     checked = {}
     for invocation_id, options in steps.items():
         if not isinstance(options, Mapping):
             raise ConfigError(
                 f"{owner}: steps has {options!r} for {invocation_id}.", hint='Write steps={"train": {"retry": ...}}.'
             )
-        checked[invocation_id] = check_options(options, known, owner=f"{owner}: steps[{invocation_id!r}]")
+        checked[invocation_id] = check_options(
+            options, configfile.RUN_STEP_OPTIONS, owner=f"{owner}: steps[{invocation_id!r}]")
     return checked
 
 

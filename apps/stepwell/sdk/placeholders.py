@@ -49,6 +49,25 @@ class StepOutput:
         )
 
 
+class LinkedArtifact:
+    """What is linked to a model version when the step that takes it starts."""
+
+    __slots__ = ("artifact_version", "model", "name", "version")
+
+    def __init__(self, *, model: str, version: str, name: str, artifact_version: str = "") -> None:
+        self.model = model
+        self.version = version
+        self.name = name
+        self.artifact_version = artifact_version
+
+    def __repr__(self) -> str:
+        return f"<artifact {self.name} of model {self.model}>"
+
+    def load(self) -> LinkedArtifact:
+        """Return what stands for the value: it is loaded for the step that takes it."""
+        return self
+
+
 class StepOutputs(tuple[StepOutput, ...]):
     """The outputs of an invocation that has several, in order; ``outputs["name"]`` works too."""
 
@@ -102,7 +121,7 @@ class NoOutputs:
 
 
 def is_placeholder(value: object) -> bool:
-    return isinstance(value, StepOutput | StepOutputs | NoOutputs)
+    return isinstance(value, StepOutput | StepOutputs | NoOutputs | LinkedArtifact)
 
 
 def holds_placeholder(value: Any) -> bool:

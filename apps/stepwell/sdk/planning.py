@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from stepwell.core import nametemplates
 from stepwell.core.values import encode
 from stepwell.errors import StepInterfaceError, UsageError
 from stepwell.sdk import typenames
@@ -14,6 +15,8 @@ from stepwell.sdk.cachepolicy import CachePolicy
 from stepwell.sdk.coercion import type_text
 from stepwell.sdk.hooks import STEP_HOOKS, describe, load_hook
 from stepwell.sdk.places import place_of
+from stepwell.sdk.sourcecode import source_text
+from stepwell.sdk.variants import describe_variant
 
 if TYPE_CHECKING:
     from stepwell.core.plan import Plan, PlannedOutput, PlannedStep, Source, StepOptions
@@ -21,6 +24,11 @@ if TYPE_CHECKING:
     from stepwell.sdk.steps import BaseStep
     from stepwell.sdk.tracing import Invocation
 
+#: the step that runs on_cleanup
+CLEANUP_STEP = ":cleanup"
+#: its process is ended after this long; the hook itself has less
+_CLEANUP_SECONDS = 30.0
+_DOCKER = "Docker settings have no effect here: steps run in the Python environment of the runner or script."
 #: options that hold code: a step imported by name must have the very same ones
 _CODE_OPTIONS = (*STEP_HOOKS, "output_materializers")
 _PLAIN_OPTIONS = (
@@ -55,16 +63,24 @@ def build_plan(pipeline: Pipeline, values: Mapping[str, Any], invocations: Mappi
     options = pipeline.options
     root = place_of(pipeline.module).source_root
     memo: dict[Any, dict[str, str]] = {}
+    on_init = describe(options.get("on_init"))
+    if on_init is not None:
+        load_hook("on_init", options["on_init"], owner=f"Pipeline {pipeline.name}")
+    docker = any("docker" in one.options.get("settings", {}) for one in invocations.values())
     return Plan(
         pipeline=pipeline.name,
         source=pipeline.source,
         docstring=pipeline.docstring,
         parameters={name: _encode_parameter(pipeline, name, value) for name, value in values.items()},
-        steps=[_plan_step(invocation, source_root=root, memo=memo) for invocation in invocations.values()],
+        steps=[_plan_step(one, source_root=root, memo=memo, on_init=on_init) for one in invocations.values()],
         execution_mode=options.get("execution_mode", ExecutionMode.CONTINUE_ON_FAILURE),
-        run_name=pipeline.run_name,
+        run_name=_run_name(pipeline),
+        substitutions=options.get("substitutions", {}),
         tags=list(options.get("tags", [])),
-        hooks=PipelineHooks(on_init=describe(options.get("on_init")), on_cleanup=describe(options.get("on_cleanup"))),
+        hooks=PipelineHooks(on_init=on_init, on_cleanup=describe(options.get("on_cleanup"))),
+        variant=describe_variant(pipeline),
+        cleanup=_plan_cleanup(pipeline),
+        warnings=[_DOCKER] if docker else [],
     )
 
 
@@ -88,7 +104,9 @@ def _attribute_of(holder: Any, thing: Any, qualname: str) -> str | None:
     return next((name for name, value in list(vars(holder or object()).items()) if value is thing), None)
 
 
-def _plan_step(invocation: Invocation, *, source_root: str, memo: dict[Any, dict[str, str]]) -> PlannedStep:
+def _plan_step(
+    invocation: Invocation, *, source_root: str, memo: dict[Any, dict[str, str]], on_init: str | None
+) -> PlannedStep:
     from stepwell.core.plan import PlannedStep
 
     step = invocation.step
@@ -101,7 +119,7 @@ def _plan_step(invocation: Invocation, *, source_root: str, memo: dict[Any, dict
         upstream=invocation.upstream,
         inputs=invocation.inputs,
         outputs=_plan_outputs(step, invocation.options),
-        options=_plan_options(invocation),
+        options=_plan_options(invocation, on_init=on_init),
         origins=_origins(invocation),
         cache_parts=cache_parts(invocation, source_root=source_root, memo=memo),
     )
@@ -117,6 +135,34 @@ def _step_source(invocation: Invocation) -> Source:
     return source
 
 
+def _plan_cleanup(pipeline: Pipeline) -> PlannedStep | None:
+    from stepwell.core.plan import Hooks, PlannedStep, StepOptions
+
+    options = pipeline.options
+    if "on_cleanup" not in options:
+        return None
+    hook = load_hook("on_cleanup", options["on_cleanup"], owner=f"Pipeline {pipeline.name}")
+    return PlannedStep(
+        invocation_id=CLEANUP_STEP,
+        name="cleanup",
+        source=pipeline.source,
+        source_code=source_text(hook),
+        options=StepOptions(
+            environment=options.get("environment", {}),
+            secrets=options.get("secrets", []),
+            timeout=_CLEANUP_SECONDS,
+            hooks=Hooks(on_cleanup=describe(options["on_cleanup"])),
+        ),
+    )
+
+
+def _run_name(pipeline: Pipeline) -> str | None:
+    if pipeline.run_name is not None:
+        substitutions = pipeline.options.get("substitutions", {})
+        nametemplates.check(pipeline.run_name, substitutions, what=f"Pipeline {pipeline.name}: run_name")
+    return pipeline.run_name
+
+
 def _plan_outputs(step: BaseStep, options: Mapping[str, Any]) -> list[PlannedOutput]:
     from stepwell.core.plan import PlannedOutput
 
@@ -124,6 +170,9 @@ def _plan_outputs(step: BaseStep, options: Mapping[str, Any]) -> list[PlannedOut
     planned = []
     for output in step.signature.outputs:
         config = output.config
+        if output.is_named:
+            what = f"Step {step.name}: an output's name"
+            nametemplates.check(output.name, options.get("substitutions", {}), what=what)
         planned.append(
             PlannedOutput(
                 name=output.name,
@@ -141,7 +190,7 @@ def _plan_outputs(step: BaseStep, options: Mapping[str, Any]) -> list[PlannedOut
     return planned
 
 
-def _plan_options(invocation: Invocation) -> StepOptions:
+def _plan_options(invocation: Invocation, *, on_init: str | None) -> StepOptions:
     from pydantic import ValidationError
 
     from stepwell.core.plan import Group, Hooks, StepOptions
@@ -163,7 +212,7 @@ def _plan_options(invocation: Invocation) -> StepOptions:
             cache_policy=policy,
             group=Group(id=group.id, name=group.name, type=group.type) if group else None,
             model=_plain(model.given(), f"{owner}: model") if model else None,
-            hooks=Hooks(**{name: describe(options.get(name)) for name in STEP_HOOKS}),
+            hooks=Hooks(**{name: describe(options.get(name)) for name in STEP_HOOKS}, on_init=on_init),
         )
     except ValidationError as exc:
         raise UsageError(f"{owner} has options that cannot be stored: {exc.errors()[0]['msg']}.") from exc

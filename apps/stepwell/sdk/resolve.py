@@ -8,7 +8,7 @@ from typing import Any
 
 from stepwell.core.values import decode
 from stepwell.errors import UsageError
-from stepwell.sdk import hooks, typenames
+from stepwell.sdk import hooks, typenames, variants
 from stepwell.sdk.pipelines import Pipeline
 from stepwell.sdk.single import SingleStepPipeline
 from stepwell.sdk.steps import BaseStep
@@ -25,7 +25,7 @@ def find_step(payload: Mapping[str, Any]) -> BaseStep:
     if source.get("resolve", "import") == "import":
         step = _import(source, kind=BaseStep, what=f"step {planned['invocation_id']}")
     else:
-        step = _trace(planned["invocation_id"], payload["pipeline"], payload.get("parameters", {}))
+        step = _trace(planned["invocation_id"], payload)
     return _with_run_hooks(step, planned.get("options", {}).get("hooks", {}))
 
 
@@ -44,9 +44,18 @@ def find_pipeline(source: Mapping[str, Any]) -> Pipeline:
     return SingleStepPipeline(found) if isinstance(found, BaseStep) else found
 
 
-def _trace(invocation_id: str, pipeline: Mapping[str, Any], parameters: Mapping[str, Any]) -> BaseStep:
-    values = {name: decode(value) for name, value in parameters.items()}
-    _, invocations = find_pipeline(pipeline).trace(values)
+def find_run_pipeline(payload: Mapping[str, Any]) -> Pipeline:
+    """Return the pipeline of a payload as its run has it.
+
+    Raises:
+        UsageError: The code has no such pipeline (any more).
+    """
+    return variants.for_run(find_pipeline(payload["pipeline"]), payload.get("variant", {}))
+
+
+def _trace(invocation_id: str, payload: Mapping[str, Any]) -> BaseStep:
+    values = {name: decode(value) for name, value in payload.get("parameters", {}).items()}
+    _, invocations = find_run_pipeline(payload).trace(values)
     if invocation_id not in invocations:
         raise UsageError(
             f"The pipeline no longer calls step {invocation_id} with these parameters.",

@@ -22,6 +22,17 @@ def parameters_schema(signature: Signature) -> dict[str, Any]:
     return {**schema, "$defs": definitions} if definitions else schema
 
 
+def with_defaults(schema: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema in which plain ``values`` are the defaults of their parameters."""
+    known = {name: value for name, value in values.items() if name in schema["properties"]}
+    properties = {
+        name: {**field, "default": known[name]} if name in known else field
+        for name, field in schema["properties"].items()
+    }
+    required = [name for name in schema["required"] if name not in known]
+    return {**schema, "properties": properties, "required": required}
+
+
 def plain(item: Input, value: Any) -> Any:
     """Return a parameter's value as plain JSON, from which its annotation makes the value again."""
     from pydantic import ValidationError

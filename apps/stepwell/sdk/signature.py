@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from stepwell.core.values import is_reference
 from stepwell.errors import StepInterfaceError, UsageError
 from stepwell.sdk.annotations import EMPTY, Output, Unresolved, read_outputs, resolve
 from stepwell.sdk.coercion import coerce
@@ -93,7 +94,10 @@ class Signature:
         try:
             return dict(self.python.bind_partial(*args, **kwargs).arguments)
         except TypeError as exc:
-            raise StepInterfaceError(f"{self.owner} cannot be called with these arguments: {exc}.") from exc
+            raise StepInterfaceError(
+                f"{self.owner} cannot be called with these arguments: {exc}.",
+                hint=f"Its inputs are: {', '.join(self.python.parameters) or 'none'}.",
+            ) from exc
 
     def check_complete(self, values: Mapping[str, Any]) -> None:
         """Refuse a call that lacks a required input.
@@ -115,7 +119,7 @@ class Signature:
             UsageError: It does not fit (``error`` is the class raised).
         """
         item = self.inputs[name]
-        if value is item.default:
+        if value is item.default or is_reference(value):
             return value
         return coerce(item.annotation, value, what=f"{self.owner}: {name}", error=error)
 

@@ -28,6 +28,11 @@ class SingleStepPipeline(Pipeline):
         self._origin = step
 
     @property
+    def step_parameters(self) -> dict[str, Any]:
+        """The parameters the step was configured with."""
+        return dict(self._step._options.get("parameters", {}))
+
+    @property
     def source_code(self) -> str:
         """The source of the step."""
         return sourcecode.source_text(self._step.code)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from stepwell.errors import StepExecutionException
 from stepwell.sdk import context as contexts
-from stepwell.sdk import errorinfo, hookcalls, hooks, loading, metadata, outputcheck, publishing
+from stepwell.sdk import errorinfo, hookcalls, hooks, loading, metadata, outputcheck, publishing, trackers
 from stepwell.sdk.artifactstore import ArtifactStore
 from stepwell.sdk.context import Channel, PipelineRef, RunRef, StepContext, StepRunRef
 from stepwell.sdk.materializers import storing
+from stepwell.sdk.models import resolved_model
 from stepwell.sdk.steps import BaseStep
 
 #: values of exactly these classes need no pydantic to fit their annotation
@@ -26,6 +28,8 @@ class StepRun:
     payload: dict[str, Any]
     channel: Channel
     step: BaseStep
+    #: the pipeline's on_init
+    init: Callable[[], Any] | None = None
     context: StepContext = field(init=False)
 
     def __post_init__(self) -> None:
@@ -42,9 +46,12 @@ class StepRun:
         contexts.enter(self.context)
         store = ArtifactStore(self.payload["artifact_root"])
         failure: BaseException | None = None
-        self._call_hook("on_start")
         try:
-            outputs = self._make_outputs(store)
+            if self.init is not None:
+                self.context.pipeline_state = hookcalls.finish(self.init())
+            self._call_hook("on_start")
+            with trackers.tracking(self.payload.get("tracker"), self.context):
+                outputs = self._make_outputs(store)
         except BaseException as exc:  # user code: whatever it raises, the supervisor must hear of it
             failure = exc
             self._report(exc)
@@ -59,12 +66,7 @@ class StepRun:
         exc = StepExecutionException(
             told.get("message") or f"The step {self.context.step_name} did not complete.", step=self.context.step_name
         )
-        frame = self._call_hook(self.payload.get("hook", "on_failure"), exc)
-        if frame is None or frame["ok"]:
-            self.channel.send({"t": "result", "status": "completed", "outputs": []})
-        else:
-            error = {"type": "HookFailed", "message": frame["error"], "traceback": "", "where": "", "retryable": False}
-            self.channel.send({"t": "result", "status": "failed", "error": error})
+        report_hook(self.channel, self._call_hook(self.payload.get("hook", "on_failure"), exc), is_told=True)
 
     def _make_outputs(self, store: ArtifactStore) -> list[dict[str, Any]]:
         draft = store.begin()
@@ -82,6 +84,9 @@ class StepRun:
         for name, resolved in inputs.items():
             if resolved["kind"] == "value":
                 values[name] = self._coerce(name, values[name])
+        if self.context.tracker is not None:
+            taken = [name for name, resolved in inputs.items() if resolved["kind"] == "value"]
+            self.context.tracker.log_parameters({name: values[name] for name in taken})
         returned = self.step.run_entrypoint(values)
         metadata.flush_progress()
         return self._outputs(returned)
@@ -148,6 +153,17 @@ class StepRun:
         return frame
 
 
+def report_hook(channel: Channel, frame: dict[str, Any] | None, *, is_told: bool = False) -> None:
+    """Send how a hook that has a process to itself ended, as the result of that process."""
+    if frame is not None and not is_told:
+        channel.send(frame)
+    if frame is None or frame["ok"]:
+        channel.send({"t": "result", "status": "completed", "outputs": []})
+        return
+    error = {"type": "HookFailed", "message": frame["error"], "traceback": "", "where": "", "retryable": False}
+    channel.send({"t": "result", "status": "failed", "error": error})
+
+
 def make_context(payload: dict[str, Any], channel: Channel) -> StepContext:
     """Return the context a step with this payload runs in."""
     about, step = payload.get("context", {}), payload["step"]
@@ -173,4 +189,5 @@ def make_context(payload: dict[str, Any], channel: Channel) -> StepContext:
         inputs=inputs,
         output_names={one["name"]: one.get("artifact_name") for one in step.get("outputs", ())},
         channel=channel,
+        model=resolved_model(step.get("options", {}).get("model"), about.get("model")),
     )

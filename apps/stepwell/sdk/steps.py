@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any, ClassVar, NoReturn, Self, Unpack, overload
 
 from stepwell.core.options import STEP_OPTIONS, merge
+from stepwell.core.values import is_reference
 from stepwell.errors import ConfigError, UsageError
 from stepwell.sdk import context, sourcecode, tracing
 from stepwell.sdk.configuration import Configuration
@@ -112,7 +113,8 @@ class BaseStep(ABC):
         signature = self.signature
         values = {**self._options.get("parameters", {}), **signature.bind(args, kwargs)}
         signature.check_complete(values)
-        return self.run_entrypoint({name: signature.coerce_input(name, value) for name, value in values.items()})
+        loaded = {name: value.load() if is_reference(value) else value for name, value in values.items()}
+        return self.run_entrypoint({name: signature.coerce_input(name, value) for name, value in loaded.items()})
 
     def run_entrypoint(self, values: Mapping[str, Any]) -> Any:
         """Run the function with inputs by name, defaults filled in; an ``async def`` runs to completion."""
@@ -173,7 +175,8 @@ class BaseStep(ABC):
         return f"<step {self.name}>"
 
     def _configure(self, options: Mapping[str, Any], *, merging: bool, layer: str) -> None:
-        owner = f"Step {options.get('name') or self.name}"
+        name = options.get("name")
+        owner = f"Step {name if isinstance(name, str) and name.isidentifier() else self.name}"
         given = check_options(options, STEP_OPTIONS, owner=owner)
         if "parameters" in given:
             given["parameters"] = self._check_parameters(given["parameters"])

@@ -14,6 +14,8 @@ from stepwell.core import graph
 from stepwell.core.options import SHARED_OPTIONS, merge
 from stepwell.errors import ConfigError, GraphError
 from stepwell.sdk import binding, planning
+from stepwell.sdk.configfile import FileValues
+from stepwell.sdk.materializerchoice import choose_materializers
 from stepwell.sdk.placeholders import NoOutputs, StepOutput, StepOutputs
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ class Trace:
     layers: list[Mapping[str, Any]]
     #: options by invocation id that one run changes
     run_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    file: FileValues = field(default_factory=FileValues)
+    warnings: list[str] = field(default_factory=list)
     invocations: dict[str, Invocation] = field(default_factory=dict)
     #: the highest number an id made of a name has got
     _counts: dict[str, int] = field(default_factory=dict)
@@ -130,7 +134,12 @@ class Trace:
             raise GraphError(f"Pipeline {self.pipeline_name} has no steps.", hint="Call at least one step in its body.")
         graph.order({one.id: one.upstream for one in self.invocations.values()})
         for name in self.run_options:
-            if name not in self.invocations:
+            if name in self.invocations:
+                continue
+            if name in self.file.steps:
+                found = self.file.unknown_step(name, pipeline=self.pipeline_name, known=self.invocations)
+                self.warnings.append(found)
+            else:
                 near = get_close_matches(name, self.invocations, n=1)
                 hint = f"Did you mean {near[0]}?" if near else f"Its steps are: {', '.join(self.invocations)}."
                 raise ConfigError(f"Pipeline {self.pipeline_name} has no step {name} to give options to.", hint=hint)
@@ -158,7 +167,12 @@ class Trace:
             # The pipeline's retry is for steps that have none of their own.
             options.pop("retry", None)
         options, origins = merge(options, step._options), {**origins, **step._origins}
-        changed = self.run_options.get(invocation_id, {})
+        changed = dict(self.run_options.get(invocation_id, {}))
+        if "output_materializers" in changed:
+            names = [output.name for output in step.signature.outputs]
+            changed["output_materializers"] = choose_materializers(
+                changed["output_materializers"], names, owner=f"Step {invocation_id}"
+            )
         return merge(options, changed), {**origins, **dict.fromkeys(changed, "run")}
 
     def _placeholders(self, invocation_id: str, step: BaseStep) -> Any:
@@ -180,8 +194,10 @@ def trace(pipeline: Pipeline, parameters: Mapping[str, Any]) -> tuple[Plan, dict
         UsageError: A parameter does not fit, or the body uses steps in a way that cannot run.
     """
     values = pipeline.complete_parameters(parameters)
-    recorder = Trace(pipeline.name, [pipeline.options], pipeline.step_options)
+    recorder = Trace(pipeline.name, [pipeline.options], pipeline.step_options, pipeline.file)
     with recorder.active():
         pipeline.run_body(values)
     recorder.finish()
-    return planning.build_plan(pipeline, values, recorder.invocations), recorder.invocations
+    plan = planning.build_plan(pipeline, values, recorder.invocations)
+    plan.warnings = [*pipeline.file.warnings, *recorder.warnings, *plan.warnings]
+    return plan, recorder.invocations

@@ -137,7 +137,11 @@ def find_for(option: str, value: str | bool | None, *, step: str) -> Component |
         return component
     word, known = _word(OPTIONS[option]), ", ".join(of_kind.values_list("name", flat=True))
     missing = f"there is no default {word}" if value is True else f"there is no {word} called {value}"
-    there = f"There are: {known}." if known else f"There is none yet; an admin adds one on the page Stack, or {_command(option)}."
+    there = (
+        f"There are: {known}."
+        if known
+        else f"There is none yet; an admin adds one on the page Stack, or {_command(option)}."
+    )
     raise NotFound(f"Step {step}: {option} is {value!r}, but {missing}.", hint=there)
 
 
@@ -165,9 +169,7 @@ def _locked(component: Component) -> Component:
 
 def _told(component: Component) -> dict[str, Any]:
     """Return what the audit log keeps: of variables only the names, because people put anything into them."""
-    config = {
-        key: sorted(value) if isinstance(value, dict) else value for key, value in component.config.items()
-    }
+    config = {key: sorted(value) if isinstance(value, dict) else value for key, value in component.config.items()}
     return {"flavor": component.flavor, "config": config, "default": component.is_default}
 
 

@@ -127,6 +127,10 @@ class Flavor:
     summary: str
     settings: type[Settings]
 
+    @property
+    def kind_word(self) -> str:
+        return str(Component.Kind(self.kind).label).lower()
+
 
 FLAVORS = (
     Flavor(

@@ -24,9 +24,7 @@ class Opened:
 
 
 @sensitive_variables()
-def open_for(
-    option: str, value: str | bool | None, *, run_id: UUID, step_name: str, attempt_id: UUID
-) -> Opened | None:
+def open_for(option: str, value: str | bool | None, *, run_id: UUID, step_name: str, attempt_id: UUID) -> Opened | None:
     """Return the component an option of a step asks for, ready for use; None when it asks for none.
 
     Raises:

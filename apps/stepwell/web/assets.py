@@ -21,6 +21,7 @@ STYLESHEETS: tuple[str, ...] = (
     "pages/pipelines",
     "pages/rerun",
     "pages/run",
+    "pages/schedules",
     "utilities",
 )
 #: states that have an icon of their own for the browser's tab

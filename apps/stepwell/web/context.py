@@ -30,9 +30,12 @@ MAIN = (
     Entry("Home", "home", "home"),
     Entry("Runs", "runs:list", "running"),
     Entry("Pipelines", "pipelines:list", "pipeline"),
+    Entry("Schedules", "schedules:list", "timed_out"),
+    Entry("Models", "models:list", "model"),
 )
 ADMIN = (
     Entry("Secrets", "secrets:list", "key"),
+    Entry("Stack", "components:list", "stack"),
     Entry("Settings", "settings", "settings"),
     Entry("People", "people:list", "people"),
     Entry("Tokens", "tokens:list", "token"),

@@ -18,7 +18,9 @@ from stepwell.web.forms import Field
 
 #: steps whose options one form shows; a form has a limit of fields
 MOST_STEPS = 150
-_ON_OFF = ("enable_cache", "hooks_enabled", "step_operator")
+#: they name a component, or are on or off
+_COMPONENTS = ("experiment_tracker", "step_operator")
+_ON_OFF = ("enable_cache", "hooks_enabled", *_COMPONENTS)
 _LABELS = {
     "retries": "Retries",
     "delay": "Wait before a retry",
@@ -26,6 +28,7 @@ _LABELS = {
     "timeout": "Time-out",
     "enable_cache": "Use cache",
     "hooks_enabled": "Run hooks",
+    "experiment_tracker": "Experiment tracker",
     "step_operator": "Step operator",
     "environment": "Environment",
     "settings": "Settings",
@@ -91,7 +94,7 @@ def _form(index: int, step: StepRun, posted: Mapping[str, str] | None, errors: M
     is_shown = posted is not None and _key(step, "shown") in posted
     fields = []
     for name, label in _LABELS.items():
-        if name == "step_operator" and options.step_operator is None:
+        if name in _COMPONENTS and getattr(options, name) is None:
             continue
         key = _key(step, name)
         text = (posted or {}).get(key, "").replace("\r\n", "\n").strip() if is_shown else before[name]
@@ -108,7 +111,7 @@ def _form(index: int, step: StepRun, posted: Mapping[str, str] | None, errors: M
                 value=text,
                 is_on=is_switch and bool(text),
                 input_mode="numeric" if name == "retries" else "",
-                help=_HELP.get(name, ""),
+                help=_help(name, options),
                 error=errors.get(key, ""),
                 was=was if is_changed else "" if origin == "default" else f"from {origin}",
                 is_changed=is_changed,
@@ -124,6 +127,11 @@ def _form(index: int, step: StepRun, posted: Mapping[str, str] | None, errors: M
     )
 
 
+def _help(name: str, options: StepOptions) -> str:
+    component = getattr(options, name) if name in _COMPONENTS else ""
+    return component if isinstance(component, str) else _HELP.get(name, "")
+
+
 def _texts(options: StepOptions) -> dict[str, str]:
     return {
         "retries": str(options.retry.max_retries),
@@ -132,7 +140,7 @@ def _texts(options: StepOptions) -> dict[str, str]:
         "timeout": _seconds_text(options.timeout) if options.timeout else "",
         "enable_cache": "on" if options.enable_cache else "",
         "hooks_enabled": "on" if options.hooks_enabled else "",
-        "step_operator": "on" if options.step_operator else "",
+        **{name: "on" if getattr(options, name) else "" for name in _COMPONENTS},
         "environment": "\n".join(f"{name}={value}" for name, value in sorted(options.environment.items())),
         "settings": json.dumps(options.settings, indent=2, ensure_ascii=False) if options.settings else "",
     }
@@ -175,10 +183,10 @@ def _switches(step: StepRun, options: StepOptions, posted: Mapping[str, str]) ->
     for name in ("enable_cache", "hooks_enabled"):
         if (is_on := _key(step, name) in posted) != getattr(options, name):
             found[name] = is_on
-    if options.step_operator is not None:
-        is_on = _key(step, "step_operator") in posted
-        if is_on != bool(options.step_operator):
-            found["step_operator"] = is_on
+    for name in _COMPONENTS:
+        now = getattr(options, name)
+        if now is not None and (is_on := _key(step, name) in posted) != bool(now):
+            found[name] = is_on
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -14,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from stepwell.accounts.models import Role
 from stepwell.core.durations import format_duration
 from stepwell.core.ids import new_id
+from stepwell.core.plan import Overrides, StepOverride
 from stepwell.core.status import Trigger
 from stepwell.errors import NotFound
 from stepwell.execution import actions
@@ -93,6 +95,24 @@ def run(request: WebRequest, slug: str) -> HttpResponse:
         return _form(request, pipeline, snapshot, errors={**exc.fields, **errors})
     if errors:
         return _form(request, pipeline, snapshot, errors=errors)
+    try:
+        made = _start(request, pipeline, snapshot, parameters=parameters, name=name, tags=tags)
+    except NotFound as exc:
+        # A secret or component that a step names is not there: the form stays as it was filled in.
+        return _form(request, pipeline, snapshot, errors={":run": f"{exc.message} {exc.hint}".strip()})
+    messages.success(request, f"Run #{made.number} was started.")
+    return redirect("runs:detail", made.number)
+
+
+def _start(
+    request: WebRequest,
+    pipeline: Pipeline,
+    snapshot: Snapshot,
+    *,
+    parameters: dict[str, Any],
+    name: str,
+    tags: list[str],
+) -> Run:
     key = form_key(request)
     is_repeat = was_sent(key)
     with transaction.atomic():
@@ -100,6 +120,7 @@ def run(request: WebRequest, slug: str) -> HttpResponse:
             pipeline=pipeline,
             snapshot=snapshot,
             parameters=parameters,
+            overrides=_operators_off(snapshot, request.POST),
             trigger=Trigger.BROWSER,
             actor=request.user,
             name=name or None,
@@ -108,8 +129,19 @@ def run(request: WebRequest, slug: str) -> HttpResponse:
         )
         if not is_repeat:
             record_run_act(request, "run.started", made, parameters=made.parameters)
-    messages.success(request, f"Run #{made.number} was started.")
-    return redirect("runs:detail", made.number)
+    return made
+
+
+def _operated(snapshot: Snapshot) -> list[str]:
+    """Return the steps that ask for a step operator, as far as the plan is known before the run."""
+    plan = snapshot.compiled.plan
+    return [step.invocation_id for step in plan.steps if step.options.step_operator] if plan else []
+
+
+def _operators_off(snapshot: Snapshot, posted: Mapping[str, str]) -> Overrides | None:
+    if "operators_shown" not in posted or "operators" in posted:
+        return None
+    return Overrides(steps={step: StepOverride(step_operator=False) for step in _operated(snapshot)})
 
 
 def _form(request: WebRequest, pipeline: Pipeline, snapshot: Snapshot, *, errors: dict[str, str]) -> HttpResponse:
@@ -123,7 +155,10 @@ def _form(request: WebRequest, pipeline: Pipeline, snapshot: Snapshot, *, errors
         "name": (posted or {}).get("name", ""),
         "tags": (posted or {}).get("tags", ""),
         "tags_error": errors.get(":tags", ""),
-        "n_errors": len(errors),
+        "problem": errors.get(":run", ""),
+        "operated": _operated(snapshot),
+        "with_operators": posted is None or "operators" in posted,
+        "n_errors": len(errors.keys() - {":run"}),
     }
     return render_page(request, "pipelines/run.html", context, status=422 if errors else 200)
 

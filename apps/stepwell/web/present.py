@@ -14,8 +14,15 @@ from stepwell.core.durations import format_duration
 
 #: statuses whose word is not simply the status with a capital letter
 _WORDS = {"timed_out": "Timed out", "cached": "From cache", "retrying": "Waits to retry"}
+#: steps that are ours, by what they do
+_OWN_STEPS = {":plan": "reading the pipeline", ":cleanup": "cleaning up"}
 #: statuses drawn with another status's symbol
 _ICONS = {"interrupted": "lost", "reused": "cached", "warning": "lost"}
+
+
+def step_label(invocation_id: str) -> str:
+    """Return what a step is called on pages."""
+    return _OWN_STEPS.get(invocation_id, invocation_id)
 
 
 @dataclass(frozen=True, slots=True)

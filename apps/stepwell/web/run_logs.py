@@ -9,7 +9,6 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from stepwell.accounts.models import Role
-from stepwell.core.status import StepKind
 from stepwell.engine.logfile import LogReader
 from stepwell.errors import NotFound
 from stepwell.runs.logs import log_path
@@ -35,7 +34,7 @@ def log(request: WebRequest, ref: str, invocation_id: str, number: int) -> HttpR
     context = {
         "head": run_page.run_head(run, request.user),
         "tab": "log",
-        "step": "reading the pipeline" if attempt.step_run.kind == StepKind.PLAN else invocation_id,
+        "step": present.step_label(invocation_id),
         "step_url": run_page.step_url(run, invocation_id, number),
         "attempt": attempt,
         "state": present.state(attempt.status),
@@ -113,7 +112,7 @@ def _places(run: Run, current: Attempt) -> list[dict[str, object]]:
     for attempt in sorted(newest.values(), key=lambda one: (by_id[one.step_run_id].ordinal, one.number)):
         step = by_id[attempt.step_run_id]
         is_same = step.id == current.step_run_id
-        label = "reading the pipeline" if step.kind == StepKind.PLAN else step.invocation_id
+        label = present.step_label(step.invocation_id)
         found.append(
             {
                 "url": run_page.log_url(run, step.invocation_id, attempt.number),

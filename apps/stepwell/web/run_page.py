@@ -10,10 +10,11 @@ from django.urls import reverse
 
 from stepwell.accounts.models import Role, User
 from stepwell.core.durations import format_duration
-from stepwell.core.status import FAILED_ATTEMPT, AttemptStatus, RerunScope, RunStatus, StepKind, StepStatus
+from stepwell.core.status import FAILED_ATTEMPT, AttemptStatus, RerunScope, RunStatus, StepStatus
 from stepwell.runs.models import Attempt, Run, StepRun
 from stepwell.web import present
 from stepwell.web.run_rows import Segment, segments, step_counts
+from stepwell.web.schedule_rows import schedule_of
 
 #: shown before the title of the browser's tab
 _MARKS = {
@@ -68,6 +69,8 @@ class RunHead:
     tags: list[str]
     warnings: list[str]
     parent_url: str
+    #: (name, address) of the schedule that started it
+    schedule: tuple[str, str] | None
     scope: str
     changes: list[Change]
     segments: list[Segment]
@@ -109,6 +112,7 @@ def run_head(run: Run, user: User) -> RunHead:
         tags=[str(tag) for tag in run.tags],
         warnings=[str(warning) for warning in run.warnings],
         parent_url=reverse("runs:detail", args=[run.parent.number]) if run.parent else "",
+        schedule=schedule_of(run),
         scope=_SCOPES.get(run.rerun_scope, ""),
         changes=[change(item) for item in run.changes],
         segments=parts,
@@ -137,7 +141,7 @@ def failure(run: Run) -> Failure | None:
         return None
     attempt = Attempt.objects.filter(step_run=step).defer("error_traceback", "progress").order_by("-number").first()
     return Failure(
-        step="reading the pipeline" if step.kind == StepKind.PLAN else step.invocation_id,
+        step=present.step_label(step.invocation_id),
         step_url=step_url(run, step.invocation_id),
         attempts=attempts_text(attempt, step.max_retries),
         error=_error(attempt),

@@ -8,10 +8,12 @@ from typing import Any
 
 from django.urls import reverse
 
+from stepwell.artifacts import model_actions
 from stepwell.artifacts.models import ArtifactVersion, StepArtifact
 from stepwell.core.durations import format_duration
-from stepwell.core.status import AttemptStatus, StepKind, StepStatus
+from stepwell.core.status import AttemptStatus, StepStatus
 from stepwell.runs.models import Attempt, Run, RunEvent, StepRun
+from stepwell.stacks.links import METADATA_KEY, tracked_run
 from stepwell.web import log_view, present
 from stepwell.web.progress import Progress, read_progress
 from stepwell.web.run_page import log_url, step_url
@@ -84,6 +86,8 @@ class StepPanel:
     output_artifacts: list[ArtifactRow]
     hooks: list[Fact]
     metadata: list[Fact]
+    #: its run in an experiment tracker
+    tracked: list[Fact]
     docstring: str
     source_code: str
     #: says whether what a browser shows of the step is still true
@@ -104,7 +108,7 @@ def step_panel(run: Run, invocation_id: str, attempt_number: int | None) -> Step
     retries = step.next_attempt_at if step.status == StepStatus.RETRYING else None
     return StepPanel(
         invocation_id=step.invocation_id,
-        label="reading the pipeline" if step.kind == StepKind.PLAN else step.invocation_id,
+        label=present.step_label(step.invocation_id),
         state=present.state(step.status),
         reason=step.status_reason,
         next_try=present.moment(datetime.fromtimestamp(retries, UTC)) if retries else None,
@@ -114,16 +118,33 @@ def step_panel(run: Run, invocation_id: str, attempt_number: int | None) -> Step
         cache_reason=step.cache_reason,
         origin_url=step_url(origin, step.origin_step.invocation_id) if origin else "",
         origin_number=origin.number if origin else None,
-        options=_options(step.plan),
+        options=_options(step),
         inputs=_inputs(step.plan),
         input_artifacts=artifacts[StepArtifact.Direction.INPUT],
         output_artifacts=artifacts[StepArtifact.Direction.OUTPUT],
         hooks=_hooks(run, step),
-        metadata=[Fact(str(key), present.value(value)) for key, value in step.metadata.items()],
+        metadata=_metadata(step),
+        tracked=_tracked(step),
         docstring=step.plan.get("docstring") or "",
         source_code=step.plan.get("source_code") or "",
         mark=f"{step.id.hex[-12:]}.{step.status}.{len(tries)}.{len(step.metadata)}",
     )
+
+
+def _metadata(step: StepRun) -> list[Fact]:
+    shown = {
+        key: value for key, value in step.metadata.items() if key != METADATA_KEY or tracked_run(step.metadata) is None
+    }
+    return [Fact(str(key), present.value(value)) for key, value in shown.items()]
+
+
+def _tracked(step: StepRun) -> list[Fact]:
+    found = tracked_run(step.metadata)
+    if found is None:
+        return []
+    # Without a page of its own the place is what a person needs to open it.
+    run = Fact("Run", found.run_id, "" if found.url else f"in {found.place}", found.url)
+    return [run, Fact("Experiment", found.experiment), Fact("Tracker", found.tracker, found.flavor)]
 
 
 def _tab(run: Run, step: StepRun, attempt: Attempt, *, is_current: bool) -> Tab:
@@ -165,13 +186,18 @@ def _details(attempt: Attempt) -> list[Fact]:
     return facts
 
 
-def _options(plan: dict[str, Any]) -> list[Fact]:
+def _options(step: StepRun) -> list[Fact]:
+    plan = step.plan
     origins = plan.get("origins", {})
     facts = [
         Fact(name, _option_text(name, value), origins.get(name, "default"))
         for name, value in plan.get("options", {}).items()
         if name not in _HIDDEN_OPTIONS
     ]
+    if version := model_actions.version_of(step):
+        url = reverse("models:version", args=[version.model.name, version.name])
+        linked = Fact("model", str(version), origins.get("model", "default"), url)
+        facts = [linked if fact.label == "model" else fact for fact in facts]
     hooks = plan.get("options", {}).get("hooks") or {}
     facts += [Fact(name, str(hook), origins.get(name, "step")) for name, hook in hooks.items() if hook]
     # What somebody chose comes before what nobody did.
@@ -201,6 +227,8 @@ def _binding(binding: dict[str, Any]) -> str:
     kind = binding.get("kind")
     if kind == "output":
         return f"{binding.get('name')} of {binding.get('step')}"
+    if kind == "linked":
+        return f"{binding.get('name')} of the model {binding.get('model', {}).get('name', '')}"
     if kind == "artifact":
         return "a stored artifact"
     if kind in {"list", "tuple"}:
@@ -215,11 +243,12 @@ def _artifacts(step: StepRun) -> dict[str, list[ArtifactRow]]:
     rows: dict[str, list[ArtifactRow]] = {StepArtifact.Direction.INPUT: [], StepArtifact.Direction.OUTPUT: []}
     links = StepArtifact.objects.filter(step_run=step).select_related("artifact_version__artifact").order_by("id")
     for link in links:
-        rows[link.direction].append(_artifact(link.name, link.artifact_version))
+        rows[link.direction].append(artifact_row(link.name, link.artifact_version))
     return rows
 
 
-def _artifact(name: str, version: ArtifactVersion) -> ArtifactRow:
+def artifact_row(name: str, version: ArtifactVersion) -> ArtifactRow:
+    """Return an artifact version as pages print it."""
     views = [
         (str(item.get("kind", "view")), reverse("artifacts:visualization", args=[version.id, item["file"]]))
         for item in version.visualizations

@@ -127,7 +127,7 @@ def _row(run: Run, step: StepRun, attempts: list[Attempt], scale: _Scale, *, is_
     condition = health(beat_at, threshold_minutes=threshold, now=scale.now)
     return StepRow(
         invocation_id=step.invocation_id,
-        label="reading the pipeline" if step.kind == StepKind.PLAN else step.invocation_id,
+        label=present.step_label(step.invocation_id),
         url=step_url(run, step.invocation_id),
         state=present.state(step.status),
         tags=_tags(step, newest),

@@ -42,7 +42,7 @@ def _line(run: Run, event: RunEvent) -> Line:
 
 
 def _what(kind: str, told: dict[str, Any], invocation: str) -> str:
-    label = "reading the pipeline" if invocation.startswith(":") else invocation
+    label = present.step_label(invocation)
     match kind:
         case "run.created":
             return f"Run made ({told.get('trigger', '')})"
@@ -62,7 +62,14 @@ def _what(kind: str, told: dict[str, Any], invocation: str) -> str:
             return f"Metadata: {', '.join(str(key) for key in told.get('keys', [])[:10])}"
         case "note":
             return "Warning" if told.get("level") == "warning" else "Note"
-    return kind
+    return _of_models(kind, told)
+
+
+def _of_models(kind: str, told: dict[str, Any]) -> str:
+    version = f"{told.get('model', '')} {told.get('version', '')}"
+    if kind == "model.used":
+        return f"Works on the model {version}"
+    return f"{version} moved to {told.get('new', '')}" if kind == "model.stage" else kind
 
 
 def _text(told: dict[str, Any]) -> str:

@@ -1,0 +1,69 @@
+"""The log of one attempt as its step's options ask for it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from stepwell.core.plan import StepOptions
+from stepwell.engine.logfile import LogWriter
+from stepwell.execution.claims import Claim
+from stepwell.execution.launching import Launch
+from stepwell.runs.logs import log_path
+
+
+class StepLog(LogWriter):
+    """A log that may leave out what the step prints, and may show it in the script's own terminal too."""
+
+    def __init__(self, path: Path, *, cap_bytes: int, keeps_output: bool, is_echoed: bool) -> None:
+        super().__init__(path, cap_bytes=cap_bytes)
+        self._keeps_output = keeps_output
+        self._is_echoed = is_echoed
+        self._is_ours = False
+
+    def write(self, chunk: bytes) -> None:
+        if self._keeps_output or self._is_ours:
+            super().write(chunk)
+        if self._is_echoed:
+            _show(chunk)
+
+    def note(self, text: str) -> None:
+        self._is_ours = True
+        try:
+            super().note(text)
+        finally:
+            self._is_ours = False
+
+
+def open_log(claim: Claim, launch: Launch, *, is_echoed: bool = False) -> StepLog:
+    """Return the attempt's log, begun with what of its options has no effect here."""
+    log = StepLog(
+        log_path(claim.step.run_id, claim.attempt.id),
+        cap_bytes=launch.log_cap_bytes,
+        keeps_output=launch.options.enable_step_logs,
+        is_echoed=is_echoed,
+    )
+    for remark in remarks(launch.options):
+        log.note(remark)
+    return log
+
+
+def remarks(options: StepOptions) -> list[str]:
+    """Return what of a step's options is not carried out, and that its output is not kept."""
+    found = []
+    if not options.enable_step_logs:
+        found.append("What this step prints is not kept: enable_step_logs is off.")
+    if (options.settings.get("resources") or {}).get("gpu_count"):
+        found.append("gpu_count is recorded, but no GPU is reserved for this step.")
+    if options.settings.get("docker"):
+        found.append("settings['docker'] has no effect here: steps run as processes of this machine.")
+    return found
+
+
+def _show(chunk: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(chunk)
+        sys.stdout.buffer.flush()
+    except (AttributeError, OSError, ValueError):
+        # A notebook's stdout has no buffer, a closed one cannot be written; the log is kept either way.
+        pass
