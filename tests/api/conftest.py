@@ -33,6 +33,9 @@ class Caller:
     def patch(self, path: str, body: Any) -> HttpResponse:
         return self._client.patch(f"/api/v1{path}", json.dumps(body), content_type="application/json")
 
+    def put(self, path: str, body: Any) -> HttpResponse:
+        return self._client.put(f"/api/v1{path}", json.dumps(body), content_type="application/json")
+
     def delete(self, path: str) -> HttpResponse:
         return self._client.delete(f"/api/v1{path}")
 

@@ -68,11 +68,12 @@ def test_lists_come_in_pages(viewer, operator):
 def test_the_bytes_come_as_an_archive_and_damaged_ones_do_not(viewer, operator):
     version = save(operator).json()
     answer = viewer.get(f"/artifact-versions/{version['id']}/content")
-    packed = tarfile.open(fileobj=io.BytesIO(b"".join(answer.streaming_content)))
+    with tarfile.open(fileobj=io.BytesIO(b"".join(answer.streaming_content))) as packed:
+        files = {entry.name: packed.extractfile(entry).read() for entry in packed}
 
     assert answer["Content-Type"] == "application/x-tar"
     assert answer["Content-Disposition"] == f'attachment; filename="{version["id"]}.tar"'
-    assert {entry.name: packed.extractfile(entry).read() for entry in packed} == {"value": b"[1, 2]"}
+    assert files == {"value": b"[1, 2]"}
 
     (Path(settings.HOME) / "artifacts" / version["uri"] / "value").write_bytes(b"[1, 3]")
     answer = viewer.get(f"/artifact-versions/{version['id']}/content")

@@ -28,9 +28,10 @@ def conforming(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def both(conforming):
-    """Every case of every file, run in both places."""
-    made = Both(conforming, CASES)
+def both(conforming, request):
+    """Every case of the files that the collected tests ask for, run in both places."""
+    files = {getattr(item.module, "FILE", "") for item in request.session.items}
+    made = Both(conforming, {file: cases for file, cases in CASES.items() if file in files})
     try:
         yield made
     finally:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+FILE = "calls"
+
 
 @pytest.fixture
 def calls(ran):
-    return ran("calls")
+    return ran(FILE)
 
 
 class TestCalls:
@@ -80,7 +82,7 @@ class TestCalls:
 
     def test_versions_count_up(self, calls, both):
         versions = {
-            both.ran(place, "calls").output("tagged", "conform_score")["version"] for place in ("script", "runner")
+            both.ran(place, FILE).output("tagged", "conform_score")["version"] for place in ("script", "runner")
         }
         assert versions == {"1", "2"}
 
@@ -88,6 +90,6 @@ class TestCalls:
         assert calls.run["parameters"] == {"start": 4}
 
     def test_a_loop_in_the_body_makes_a_step_each_time(self, ran):
-        many = ran("calls", 1)
+        many = ran(FILE, 1)
         assert list(many.steps) == ["number", "number_2", "number_3", "all_told"]
         assert many.told("all_told") == [0, 1, 2]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+FILE = "failures"
+
 
 @pytest.fixture
 def failures(ran):
-    return ran("failures")
+    return ran(FILE)
 
 
 class TestFailures:
@@ -63,12 +65,12 @@ class TestFailures:
         assert failures.statuses["good"] == "completed"
 
     def test_a_version_that_exists_fails_the_step(self, ran):
-        run = ran("failures", 1)
+        run = ran(FILE, 1)
         (failed,) = (name for name, status in run.statuses.items() if status == "failed")
         assert "conform_versioned has a version “one” already" in run.failure(failed)
 
     def test_a_script_gets_the_original_exception_with_its_run(self, ran):
-        run = ran("failures", 2)
+        run = ran(FILE, 2)
         assert run.status == "failed"
         if ran.place == "script":
             assert run.error[:2] == ["LookupError", "no odd number"]

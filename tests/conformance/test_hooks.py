@@ -6,10 +6,12 @@ import re
 
 import pytest
 
+FILE = "hooks"
+
 
 @pytest.fixture
 def hooks(ran):
-    return ran("hooks")
+    return ran(FILE)
 
 
 def lines(run, step, attempt=1):
@@ -69,13 +71,13 @@ class TestHooks:
     def test_skipped_and_cached_steps_have_no_hooks(self, hooks, ran):
         assert hooks.statuses["after_bad"] == "skipped"
         assert told_of(hooks, "after_bad", "on_success") == []
-        first, again = ran("hooks", 2), ran("hooks", 3)
+        first, again = ran(FILE, 2), ran(FILE, 3)
         assert (first.statuses["reused"], again.statuses["reused"]) == ("completed", "cached")
         assert len(first.events("hook")) == 3
         assert again.events("hook") == []
 
     def test_hooks_of_a_static_pipeline_are_the_default_of_its_steps(self, ran):
-        pipeline = ran("hooks", 1)
+        pipeline = ran(FILE, 1)
         assert lines(pipeline, "passes") == ["hook: success"]
         assert lines(pipeline, "raises") == ["hook: failure ValueError('no')"]
         assert lines(pipeline, "own") == ["hook: end without argument"]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+FILE = "options"
+
 
 @pytest.fixture
 def options(ran):
-    return ran("options")
+    return ran(FILE)
 
 
 class TestOptions:

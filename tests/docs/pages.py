@@ -117,10 +117,14 @@ def printed(page: list[Block]) -> list[str]:
 
 
 def commands(text: str) -> Iterator[list[str]]:
-    """Yield the words of every ``stepwell`` command in a document, in blocks and in sentences."""
+    """Yield the words of every ``stepwell`` command in a document's blocks."""
     for line in text.replace("\\\n", " ").splitlines():
         if found := COMMAND.match(line.strip()):
             yield _words(found[1])
+
+
+def mentions(text: str) -> Iterator[list[str]]:
+    """Yield the words of every command in a document's sentences, which may leave out what the command needs."""
     for inline in INLINE.findall(FENCE.sub("", text)):
         yield _words(" ".join(inline.split()))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import re
 from pathlib import Path
@@ -21,9 +22,11 @@ ROW = re.compile(r"^\| `(\w+)` \| (.*?) \| (.*?) \|$", re.MULTILINE)
 
 @pytest.mark.parametrize("path", pages.DOCUMENTS, ids=pages.shown)
 def test_commands_are_ones_the_program_takes(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    refused = [words for words in pages.commands(path.read_text(encoding="utf-8")) if not is_taken(words)]
+    text = path.read_text(encoding="utf-8")
+    refused = [words for words in pages.commands(text) if not is_taken(words)]
+    unknown = [words for words in pages.mentions(text) if not is_command(words) and not is_taken(words)]
 
-    assert not refused, capsys.readouterr().err
+    assert not refused + unknown, capsys.readouterr().err
 
 
 @pytest.mark.parametrize("path", pages.DOCUMENTS, ids=pages.shown)
@@ -68,6 +71,17 @@ def is_taken(words: list[str]) -> bool:
         make_parser().parse_args(words)
     except SystemExit:
         return False
+    return True
+
+
+def is_command(words: list[str]) -> bool:
+    """Tell whether the words are the name of a command and nothing else."""
+    parser = make_parser()
+    for word in words:
+        below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+        if not below or word not in below[0].choices:
+            return False
+        parser = below[0].choices[word]
     return True
 
 

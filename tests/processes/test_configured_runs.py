@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.commands import told
 from tests.processes.instance import RunningInstance
 from tests.processes.zenml_files import CONFIG, FILES
+
+TEXTS = Path(__file__).parents[1] / "reference" / "texts"
 
 
 @pytest.fixture(scope="module")
@@ -33,6 +37,20 @@ def test_a_registered_zenml_file_is_started_over_the_api_and_rerun(instance):
 
     again = instance.api.post(f"/runs/{run['id']}/reruns", json={"scope": "whole"}).json()
     assert instance.wait_for(again["id"])["status"] == "completed"
+
+
+def test_the_references_complete_example_is_started_over_the_api_as_it_stands(instance):
+    pytest.importorskip("pandas")
+    text = (TEXTS / "complete.txt").read_text(encoding="utf-8").replace("from stepwell", "from zenml")
+    file = instance.commands.folder / "complete.py"
+    file.write_text(f"from typing import Any\n\nimport pandas as pd\n\n{text}\n")
+    numbers = instance.commands.folder / "numbers.csv"
+    numbers.write_text("a,b\n1,2\n")
+    instance.register(file)
+
+    for pipeline in ("training_pipeline", "custom_pipeline"):
+        run = instance.start(pipeline, parameters={"data_path": str(numbers)})
+        assert instance.wait_for(run["id"])["status"] == "completed", instance.steps(run["id"])
 
 
 def test_a_rerun_of_a_scripts_run_keeps_what_its_configuration_file_said(instance):

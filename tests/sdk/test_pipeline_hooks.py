@@ -178,5 +178,5 @@ def test_a_hook_that_leads_nowhere_is_refused_before_a_run_exists() -> None:
     def lost() -> None:
         work()
 
-    with pytest.raises(ConfigError, match="Pipeline lost: on_cleanup is 'nowhere.at_all', which cannot be found"):
+    with pytest.raises(ConfigError, match=r"Pipeline lost: on_cleanup is 'nowhere\.at_all', which cannot be found"):
         lost.trace()

@@ -88,7 +88,8 @@ def use_models(run: Run, options: Iterable[StepOptions]) -> None:
 
 def version_of(step: StepRun) -> ModelVersion | None:
     """Return the model version a step works on; None when it names no model."""
-    wanted = Wanted.of(step.options)
+    # Most steps have none, and every step is asked.
+    wanted = Wanted.of(step.options) if step.plan.get("options", {}).get("model") else None
     if wanted is None:
         return None
     link = ModelRun.objects.filter(run_id=step.run_id, model__name=wanted.name, asked=wanted.asked)

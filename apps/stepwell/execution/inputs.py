@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -32,7 +32,7 @@ def upstream_outputs(step: StepRun) -> Outputs:
         direction=StepArtifact.Direction.OUTPUT, step_run__downstream_edges__downstream=step
     ).select_related("artifact_version__artifact", "step_run")
     outputs = {(link.step_run.invocation_id, link.name): link.artifact_version for link in links}
-    for binding in _linked(list(bindings(step).values())):
+    for binding in _linked(step.plan.get("inputs", {}).values()):
         if found := model_actions.find_linked(step, binding):
             outputs[_linked_key(binding)] = found
     return outputs
@@ -134,11 +134,11 @@ def _is_as_stored(folder: Path, version: ArtifactVersion) -> bool:
         return False
 
 
-def _linked(found: list[Binding]) -> Iterator[Binding]:
-    for binding in found:
-        if binding.kind == "linked":
-            yield binding
-        yield from _linked([*binding.items, *binding.entries.values()])
+def _linked(stored_bindings: Iterable[dict[str, Any]]) -> Iterator[Binding]:
+    for raw in stored_bindings:
+        if raw["kind"] == "linked":
+            yield Binding.model_validate(raw)
+        yield from _linked([*raw.get("items", ()), *raw.get("entries", {}).values()])
 
 
 def _linked_key(binding: Binding) -> tuple[str, str]:

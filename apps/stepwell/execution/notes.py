@@ -51,7 +51,7 @@ def log_metadata(asked: MetadataToLog, *, row: Row | None = None) -> Row:
             raise UsageError(f"Metadata has at most {_MOST_KEYS:,} names and 1 MiB; {_called(row)} would have more.")
         locked.metadata = merged
         locked.save(update_fields=["metadata"])
-        _tell(row, {"keys": sorted(asked.metadata)[:50]})
+        _tell(row, sorted(asked.metadata)[:50])
     return row
 
 
@@ -72,7 +72,8 @@ def change_tags(asked: TagsToChange, *, row: Row | None = None) -> Row:
             raise UsageError(f"{_called(row)} would have more than {_MOST_TAGS} tags.")
         locked.tags = sorted(kept) if isinstance(row, Run) else kept
         locked.save(update_fields=["tags"])
-        _tell(row, {"tags": locked.tags})
+        if isinstance(row, Run):
+            events.record(row.id, "note", {"message": f"Tags: {', '.join(locked.tags) or 'none'}"})
     return row
 
 
@@ -97,11 +98,11 @@ def _lock(row: Row) -> Any:
     return found
 
 
-def _tell(row: Row, payload: dict[str, Any]) -> None:
+def _tell(row: Row, keys: list[str]) -> None:
     if isinstance(row, StepRun):
-        events.record(row.run_id, "step.metadata", {"step": str(row.id), **payload})
+        events.record(row.run_id, "step.metadata", {"step": str(row.id), "keys": keys})
     elif isinstance(row, Run):
-        events.record(row.id, "run.metadata", payload)
+        events.record(row.id, "run.metadata", {"keys": keys})
 
 
 def _called(row: Row) -> str:

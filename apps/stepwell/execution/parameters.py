@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
+from uuid import UUID
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from stepwell.accounts.models import as_uuid
-from stepwell.artifacts.models import ArtifactVersion
 from stepwell.errors import UsageError
 
 _WORDS = {
@@ -68,8 +68,15 @@ def check_parameters(schema: dict[str, Any], values: dict[str, Any]) -> dict[str
 
 
 def _is_stored(value: Any) -> bool:
-    number = as_uuid(value) if isinstance(value, str) else None
-    return number is not None and ArtifactVersion.objects.filter(id=number).exists()
+    # By name, and only where Django runs: ``stepwell run`` reads parameters before it loads it.
+    apps = getattr(sys.modules.get("django.apps"), "apps", None)
+    if not isinstance(value, str) or apps is None or not apps.ready:
+        return False
+    try:
+        number = UUID(value)
+    except ValueError:
+        return False
+    return bool(apps.get_model("artifacts", "ArtifactVersion").objects.filter(id=number).exists())
 
 
 def parse_form(schema: dict[str, Any], strings: dict[str, str]) -> dict[str, Any]:

@@ -35,6 +35,6 @@ def make_plan(payload: dict[str, Any]) -> dict[str, Any]:
     """
     pipeline = resolve.find_run_pipeline(payload)
     if payload.get("run_name"):
-        pipeline = pipeline.with_options(run_name=payload["run_name"])
+        pipeline.run_name = payload["run_name"]
     plan, _ = pipeline.trace(payload.get("parameters", {}))
     return plan.model_dump(mode="json")

@@ -30,6 +30,8 @@ class SharedOptions(TypedDict, total=False):
     extra: Mapping[str, Any] | None
     on_failure: Hook | None
     on_success: Hook | None
+    on_start: Hook | None
+    on_end: Hook | None
     model: Model | None
     retry: StepRetryConfig | Mapping[str, Any] | None
     substitutions: Mapping[str, str] | None
@@ -42,8 +44,6 @@ class StepOptions(SharedOptions, total=False):
     step_type: str | None
     parameters: Mapping[str, Any] | None
     output_materializers: Any
-    on_start: Hook | None
-    on_end: Hook | None
     runtime: StepRuntime | str | None
     #: minutes without a heartbeat after which the step counts as unhealthy
     heartbeat_healthy_threshold: int | None

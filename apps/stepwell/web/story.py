@@ -58,7 +58,7 @@ def _what(kind: str, told: dict[str, Any], invocation: str) -> str:
             return f"{label}, attempt {told.get('number', '')}"
         case "hook":
             return f"{label}: {told.get('hook', 'hook')} {'ran' if told.get('ok') else 'failed'}"
-        case "step.metadata":
+        case "step.metadata" | "run.metadata":
             return f"Metadata: {', '.join(str(key) for key in told.get('keys', [])[:10])}"
         case "note":
             return "Warning" if told.get("level") == "warning" else "Note"
