@@ -14,6 +14,8 @@ import pytest
 from tests.commands import Instance, told
 from tests.docs import pages
 
+# The first test waits for pages the others ask about too.
+pytestmark = pytest.mark.timeout(300)
 #: pages are run side by side: mostly a program waits for its steps
 AT_ONCE = 3
 #: secrets the pages suppose somebody has made

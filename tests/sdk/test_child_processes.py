@@ -214,7 +214,7 @@ def make_project(tmp_path: Path) -> Iterator[Callable[..., Project]]:
 def resolve(binding: dict[str, Any], done: dict[str, dict[str, Any]]) -> dict[str, Any]:
     if binding["kind"] == "output":
         output = next(one for one in done[binding["step"]]["outputs"] if one["name"] == binding["name"])
-        return {"kind": "stored", "id": "1", **output}
+        return {**output, "kind": "stored", "id": "1"}
     return {"kind": "value", "value": binding["value"]}
 
 

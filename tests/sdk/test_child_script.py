@@ -74,7 +74,7 @@ done = {}
 for planned in plan.model_dump(mode="json")["steps"]:
     name = planned["invocation_id"]
     inputs = {
-        key: {"kind": "stored", "id": "", **next(one for one in done[b["step"]] if one["name"] == b["name"])}
+        key: {**next(one for one in done[b["step"]] if one["name"] == b["name"]), "kind": "stored", "id": ""}
         for key, b in planned["inputs"].items()
     }
     payload = {"kind": "step", "pipeline": {}, "parameters": {}, "step": planned, "inputs": inputs,

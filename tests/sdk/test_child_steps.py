@@ -56,6 +56,7 @@ def test_a_step_says_started_and_then_its_result(tmp_path: Path) -> None:
         "visualizations": [],
         "artifact_name": None,
         "version": None,
+        "kind": "",
         "tags": [],
     }
     assert (tmp_path / "run/scale/1/output/value.json").read_text() == "8.0"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
-from stepwell import CachePolicy, pipeline, step
+from stepwell import CachePolicy, DockerSettings, pipeline, step
 from stepwell.core import values
 from stepwell.errors import ConfigError, UsageError
 from stepwell.sdk import variants
@@ -271,6 +271,40 @@ def test_zenmls_names_of_hooks_are_read(write: Any) -> None:
     plan = planned(write("success_hook_source: tests.sdk.test_config_files.notify"))
 
     assert plan.steps[0].options.hooks.on_success == "tests.sdk.test_config_files.notify"
+
+
+def test_docker_settings_are_recorded_and_said_to_have_no_effect() -> None:
+    settings = {"docker": DockerSettings(requirements=["pandas"], required_integrations=["mlflow"])}
+    plan, _ = training.with_options(settings=settings).trace()
+
+    assert plan.steps[0].options.settings == {
+        "docker": {"requirements": ["pandas"], "required_integrations": ["mlflow"]}
+    }
+    assert plan.warnings == [
+        "Docker settings have no effect here: steps run in the Python environment of the runner or script."
+    ]
+
+
+@pytest.mark.parametrize("names", [{"run_name": "run_{tem}"}, {"run_name": "a{b}"}])
+def test_a_placeholder_that_nothing_stands_for_is_refused_before_a_run_exists(names: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match=r"Pipeline training: run_name is .*nothing stands for"):
+        training.with_options(**names, substitutions={"team": "red"}).trace()
+
+
+def test_an_outputs_name_takes_the_steps_substitutions() -> None:
+    @step(substitutions={"team": "red"})
+    def named() -> Annotated[int, "rows_{team}_{date}"]:
+        return 1
+
+    @step
+    def unnamed() -> Annotated[int, "rows_{team}"]:
+        return 1
+
+    plan, _ = pipeline(name="p")(lambda: named()).trace()
+
+    assert plan.steps[0].outputs[0].artifact_name == "rows_{team}_{date}"
+    with pytest.raises(ConfigError, match=r"Step unnamed: an output's name is 'rows_\{team\}', and nothing stands for"):
+        pipeline(name="p")(lambda: unnamed()).trace()
 
 
 def test_a_run_carries_what_its_call_changed_as_data(write: Any) -> None:

@@ -16,7 +16,7 @@ from tests.sdk.childkit import inside_step
 def test_outside_of_a_step_there_is_no_context() -> None:
     with pytest.raises(RuntimeError, match="inside a running step"):
         get_step_context()
-    with pytest.raises(ValueError, match="inside a running step"):
+    with pytest.raises(ValueError, match="outside of a step"):
         log_metadata({"a": 1})
     with pytest.raises(RuntimeError, match="inside a running step"):
         log_progress(1, 2)

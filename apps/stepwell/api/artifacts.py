@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import contextlib
 import io
+import pathlib
 import tarfile
 from collections.abc import AsyncIterator, Iterator
-from typing import IO
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse, StreamingHttpResponse
@@ -78,9 +77,7 @@ def get_version(request: ApiRequest, version_id: Path[str]) -> ArtifactVersionDe
 )
 def get_content(request: ApiRequest, version_id: Path[str]) -> HttpResponse:
     version = artifacts.version_with_id(version_id)
-    folder, names = artifacts.checked_files(version)
-    opened: list[tuple[str, IO[bytes]]] = [(name, (folder / name).open("rb")) for name in names]
-    chunks = _archive(opened)
+    chunks = _archive(*artifacts.checked_files(version))
     response = StreamingHttpResponse(
         _in_turn(chunks) if isinstance(request, ASGIRequest) else chunks, content_type="application/x-tar"
     )
@@ -120,12 +117,10 @@ def save_version(request: ApiRequest, body: NewVersion) -> Status:
     return Status(201, artifacts.version_detail(version))
 
 
-def _archive(files: list[tuple[str, IO[bytes]]]) -> Iterator[bytes]:
+def _archive(folder: pathlib.Path, names: list[str]) -> Iterator[bytes]:
     """Yield a tar archive made while it is read: nothing of it is kept in memory or on disk."""
-    with contextlib.ExitStack() as opened:
-        for _, file in files:
-            opened.enter_context(file)
-        for name, file in files:
+    for name in names:
+        with (folder / name).open("rb") as file:
             entry = tarfile.TarInfo(name)
             entry.size = file.seek(0, io.SEEK_END)
             file.seek(0)

@@ -191,7 +191,8 @@ def _serve_forked(
         signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
         for close in inherited:
             close()
-        zygote.serve(socket.socket(fileno=control), child_main)
+        with socket.socket(fileno=control) as connection:
+            zygote.serve(connection, child_main)
         code = 0
     except BaseException:  # the boundary of the process: nothing may run on into the script's code
         traceback.print_exc()

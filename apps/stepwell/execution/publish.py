@@ -157,7 +157,7 @@ def _crash(step: StepRun, outcome: Outcome) -> None:
         return
     reason = outcome.reason
     if step.crashes >= settings.CRASH_BUDGET:
-        reason = f"{outcome.reason} It crashed {step.crashes} times, which is its crash budget."
+        reason = f"{outcome.reason.rstrip('.')}. It crashed {step.crashes} times, which is its crash budget."
     moves.move_step(step, StepStatus.FAILED, reason=reason)
 
 

@@ -13,7 +13,6 @@ from uuid import UUID
 
 from django.db import transaction
 
-from stepwell.artifacts.models import StepArtifact
 from stepwell.core.plan import Overrides, PipelineSpec, Plan
 from stepwell.core.status import TERMINAL_RUN, AttemptStatus, RunStatus, StepKind, StepStatus, Trigger
 from stepwell.engine.masking import Masker
@@ -24,7 +23,6 @@ from stepwell.errors import StepwellError, UsageError
 from stepwell.execution import (
     actions,
     archives,
-    inputs,
     launching,
     nodes,
     operators,
@@ -50,7 +48,7 @@ _MOST_PARALLEL = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptRun:
-    """What became of a run a script made. ``outputs``: invocation id -> output name -> stored artifact."""
+    """What became of a run a script made."""
 
     id: UUID
     number: int
@@ -58,8 +56,6 @@ class ScriptRun:
     pipeline: str
     status: str
     reason: str
-    outputs: dict[str, dict[str, dict[str, Any]]]
-    artifact_root: str
     #: base64 of the first failing step's exception, pickled by its own process, or empty
     pickled_exception: str = ""
     failed_step: str = ""
@@ -310,20 +306,8 @@ def _answer(run: Run, pickled: dict[UUID, str]) -> ScriptRun:
         pipeline=run.pipeline.name,
         status=run.status,
         reason=run.status_reason,
-        outputs=_outputs(run),
-        artifact_root=str(inputs.artifact_root()),
         pickled_exception=pickled.get(failed.id, "") if failed else "",
         failed_step=failed.invocation_id if failed else "",
         error_type=attempt.error_type if attempt else "",
         error_message=attempt.error_message if attempt else "",
     )
-
-
-def _outputs(run: Run) -> dict[str, dict[str, dict[str, Any]]]:
-    links = StepArtifact.objects.filter(
-        step_run__run=run, step_run__kind=StepKind.STEP, direction=StepArtifact.Direction.OUTPUT
-    ).select_related("step_run", "artifact_version__artifact")
-    outputs: dict[str, dict[str, dict[str, Any]]] = {}
-    for link in links:
-        outputs.setdefault(link.step_run.invocation_id, {})[link.name] = inputs.stored(link.artifact_version)
-    return outputs

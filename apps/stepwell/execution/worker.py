@@ -106,9 +106,13 @@ def _record_lost_hooks(watcher: AttemptWatcher, outcome: Outcome, launch: Launch
     for name in due.get(outcome.status, ()) if launch.options.hooks_enabled else ():
         if not getattr(launch.options.hooks, name) or name in watcher.hooks_told:
             continue
-        if name == "on_failure" and not StepRun.objects.filter(id=watcher.claim.step.id, status=StepStatus.FAILED):
+        if name == "on_failure" and not _is_last(launch, outcome):
             continue
         watcher.frame({"t": "hook", "hook": name, "ok": False, "error": "The process ended before the hook did."})
+
+
+def _is_last(launch: Launch, outcome: Outcome) -> bool:
+    return bool(launch.spec.payload.get("last_attempt")) or not (outcome.error is None or outcome.error.retryable)
 
 
 def _supervision(

@@ -125,7 +125,9 @@ def _failure(result: Any, run: PipelineRun) -> BaseException:
     said = StepExecutionException if result.failed_step else RunFailed
     what = f"Step {result.failed_step} failed" if result.failed_step else f"The run was {result.status}"
     detail = ": ".join(part for part in (result.error_type, result.error_message) if part) or result.reason
-    failure: BaseException = said(f"{what}: {detail}." if detail else f"{what}.", run=run, step=result.failed_step)
+    failure: BaseException = said(
+        f"{what}: {detail.rstrip('.')}." if detail else f"{what}.", run=run, step=result.failed_step
+    )
     original = _original(result)
     if original is None:
         return failure

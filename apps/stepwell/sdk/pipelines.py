@@ -275,7 +275,8 @@ def _check_step_options(steps: Mapping[str, Mapping[str, Any]], *, owner: str) -
                 f"{owner}: steps has {options!r} for {invocation_id}.", hint='Write steps={"train": {"retry": ...}}.'
             )
         checked[invocation_id] = check_options(
-            options, configfile.RUN_STEP_OPTIONS, owner=f"{owner}: steps[{invocation_id!r}]")
+            options, configfile.RUN_STEP_OPTIONS, owner=f"{owner}: steps[{invocation_id!r}]"
+        )
     return checked
 
 

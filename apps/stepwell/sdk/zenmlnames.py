@@ -133,7 +133,11 @@ MODULES: dict[str, dict[str, str]] = {
     "zenml.client": _public("Client"),
     "zenml.enums": _ENUMS,
     "zenml.types": _TEXTS,
-    "zenml.materializers": _MATERIALIZER,
+    "zenml.materializers": {
+        **_MATERIALIZER,
+        "BuiltInMaterializer": "stepwell.sdk.materializers.plain:PlainMaterializer",
+        "PydanticMaterializer": "stepwell.sdk.materializers.plain:PlainMaterializer",
+    },
     "zenml.materializers.base_materializer": _MATERIALIZER,
     "zenml.model": {},
     "zenml.model.model": _MODEL,
