@@ -12,6 +12,7 @@ from stepwell.errors import Conflict, UsageError
 from stepwell.execution import actions, inputs, publish
 from stepwell.execution.claims import claim
 from stepwell.execution.parameters import ParameterErrors
+from stepwell.pipelines.actions import store_snapshot
 from stepwell.runs.models import Attempt, Run
 from tests.execution.make import make_plan, make_snapshot, planned
 
@@ -218,3 +219,11 @@ def test_runs_are_found_by_number_id_and_prefix():
     assert actions.find_run(run.id.hex[:20]) == run
     for wrong in ("", "zz", "99999", "0" * 40, "../etc", "0199\x00"):
         assert actions.find_run(wrong) is None
+
+
+def test_code_that_could_not_be_kept_does_not_hide_what_was_registered():
+    snapshot = make_snapshot()
+    store_snapshot(snapshot.compiled, code_hash="", entry_file="")
+    assert snapshot.pipeline.newest_snapshot != snapshot
+    run = actions.start_run(pipeline=snapshot.pipeline, parameters={}, trigger="api")
+    assert run.snapshot == snapshot

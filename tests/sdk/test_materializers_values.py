@@ -267,7 +267,7 @@ def test_a_table_preview_is_escaped_and_bounded(tmp_path: Path) -> None:
     _, saved = save_and_load(frame, tmp_path)
     page = (tmp_path / "preview.html").read_text()
 
-    assert saved.visualizations == [{"kind": "html", "file": "preview.html", "size": len(page.encode())}]
+    assert {"kind": "html", "file": "preview.html", "size": len(page.encode())} in saved.visualizations
     assert "<img" not in page
     assert "&lt;script&gt;" in page
     assert page.count("<tr>") == 51

@@ -87,9 +87,7 @@ _RUN_MOVES: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.CANCELLING: frozenset({RunStatus.CANCELLED}),
 }
 _STEP_MOVES: dict[StepStatus, frozenset[StepStatus]] = {
-    StepStatus.PENDING: frozenset(
-        {StepStatus.QUEUED, StepStatus.CACHED, StepStatus.SKIPPED, StepStatus.CANCELLED}
-    ),
+    StepStatus.PENDING: frozenset({StepStatus.QUEUED, StepStatus.CACHED, StepStatus.SKIPPED, StepStatus.CANCELLED}),
     StepStatus.QUEUED: frozenset({StepStatus.RUNNING, StepStatus.CANCELLED, StepStatus.FAILED, StepStatus.SKIPPED}),
     StepStatus.RUNNING: frozenset(
         {StepStatus.COMPLETED, StepStatus.FAILED, StepStatus.RETRYING, StepStatus.QUEUED, StepStatus.CANCELLED}

@@ -126,7 +126,7 @@ class NewComponent(Wire):
     kind: Literal["step_operator", "experiment_tracker"]
     flavor: str = Field(max_length=50)
     name: str = Field(max_length=100)
-    config: dict[str, Any] = {}
+    config: dict[str, Any] = Field(default_factory=dict)
     default: bool = False
 
 

@@ -65,7 +65,7 @@ def start_run(
     """
     if idempotency_key and (earlier := Run.objects.filter(idempotency_key=idempotency_key).first()):
         return earlier
-    snapshot = snapshot or pipeline.newest_snapshot
+    snapshot = snapshot or pipeline.newest_runnable
     check_snapshot(pipeline, snapshot)
     _check_components(snapshot, overrides)
     complete = check_parameters(snapshot.parameters_schema, parameters)

@@ -88,7 +88,7 @@ def check_runnable(pipeline: Pipeline, parameters: dict[str, Any], overrides: Ov
         ParameterErrors: A parameter does not fit.
         NotFound: A step names a secret that does not exist.
     """
-    snapshot = pipeline.newest_snapshot
+    snapshot = pipeline.newest_runnable
     actions.check_snapshot(pipeline, snapshot)
     assert snapshot is not None
     check_parameters(snapshot.parameters_schema, parameters)

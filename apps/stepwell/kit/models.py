@@ -30,4 +30,3 @@ class DbNow(models.Func):
 
     def as_postgresql(self, compiler, connection, **extra):  # type: ignore[no-untyped-def]
         return "EXTRACT(EPOCH FROM clock_timestamp())::double precision", []
-

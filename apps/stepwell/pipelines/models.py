@@ -27,8 +27,13 @@ class Pipeline(Row):
 
     @property
     def newest_snapshot(self) -> Snapshot | None:
-        """The snapshot a new run takes unless told otherwise."""
+        """The latest registered, whether its code was kept or not."""
         return self.snapshots.order_by("-number").first()
+
+    @property
+    def newest_runnable(self) -> Snapshot | None:
+        """The snapshot a new run takes unless told otherwise: the latest whose code was kept."""
+        return self.snapshots.exclude(code_hash="").order_by("-number").first()
 
 
 class Snapshot(Row):

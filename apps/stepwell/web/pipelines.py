@@ -82,7 +82,7 @@ def detail(request: WebRequest, slug: str) -> HttpResponse:
 def run(request: WebRequest, slug: str) -> HttpResponse:
     """Show the form that starts a run; on POST start it when every field fits."""
     pipeline = get_pipeline_or_404(request, slug)
-    snapshot = pipeline.newest_snapshot
+    snapshot = pipeline.newest_runnable or pipeline.newest_snapshot
     if snapshot is None:
         raise NotFound(f"{pipeline.name} has no registered code.", hint="Register its file: stepwell register FILE.")
     if request.method != "POST":

@@ -170,7 +170,7 @@ def delete(request: WebRequest, schedule: UUID) -> HttpResponse:
 
 
 def _edit(request: WebRequest, pipeline: Pipeline, row: Schedule | None) -> HttpResponse:
-    snapshot = pipeline.newest_snapshot
+    snapshot = pipeline.newest_runnable or pipeline.newest_snapshot
     if snapshot is None:
         raise NotFound(f"{pipeline.name} has no registered code.", hint="Register its file: stepwell register FILE.")
     if request.method != "POST":

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from stepwell.sdk.materializers.base import BaseMaterializer
+from stepwell.sdk.materializers import histograms
+from stepwell.sdk.materializers.base import BaseMaterializer, VisualizationType
 
 FILE = "array.npy"
 #: larger arrays are stored without minimum, maximum and mean, which would read them whole once more
 _SUMMARY_ELEMENTS = 20_000_000
+#: a picture of fewer says less than the numbers
+_FEWEST_FOR_A_PICTURE = 10
 
 
 class ArrayMaterializer(BaseMaterializer):
@@ -35,6 +38,14 @@ class ArrayMaterializer(BaseMaterializer):
 
         array = numpy.load(self.file(FILE), allow_pickle=False)
         return array[()] if issubclass(data_type, numpy.generic) else array
+
+    def save_visualizations(self, data: Any) -> dict[str, VisualizationType]:
+        if data.dtype.kind not in "biuf" or data.size < _FEWEST_FOR_A_PICTURE:
+            return {}
+        if not (picture := histograms.page([("all values", data)])):
+            return {}
+        self.file(histograms.FILE).write_text(picture, encoding="utf-8")
+        return {histograms.FILE: VisualizationType.HTML}
 
     def extract_metadata(self, data: Any) -> dict[str, Any]:
         import numpy

@@ -7,7 +7,7 @@ import importlib.util
 from html import escape
 from typing import Any, ClassVar
 
-from stepwell.sdk.materializers import pickled
+from stepwell.sdk.materializers import histograms, pickled
 from stepwell.sdk.materializers.base import BaseMaterializer, VisualizationType
 
 PARQUET = "table.parquet"
@@ -17,6 +17,8 @@ _PREVIEW_COLUMNS = 50
 _PREVIEW_BYTES = 200_000
 _CELL_CHARACTERS = 200
 _SUMMARY_COLUMNS = 100
+#: a picture of fewer says less than the numbers
+_FEWEST_FOR_A_PICTURE = 10
 
 
 class PandasMaterializer(BaseMaterializer):
@@ -50,7 +52,21 @@ class PandasMaterializer(BaseMaterializer):
         header = [_cell(name) for name in ("", *top.columns)]
         rows = [[_cell(value) for value in row] for row in top.itertuples(name=None)]
         self.file(PREVIEW).write_text(_html_table(header, rows, shape=frame.shape), encoding="utf-8")
-        return {PREVIEW: VisualizationType.HTML}
+        return {PREVIEW: VisualizationType.HTML, **self._save_histograms(frame)}
+
+    def _save_histograms(self, frame: Any) -> dict[str, VisualizationType]:
+        if len(frame) < _FEWEST_FOR_A_PICTURE:
+            return {}
+        # A column of pandas' own nullable kinds becomes floats, with NaN where nothing is.
+        numbers = [
+            (str(name), frame.iloc[:, at].to_numpy(dtype="float64", na_value=float("nan")))
+            for at, name in enumerate(frame.columns[:_SUMMARY_COLUMNS])
+            if frame.dtypes.iloc[at].kind in "biuf"
+        ]
+        if not (picture := histograms.page(numbers)):
+            return {}
+        self.file(histograms.FILE).write_text(picture, encoding="utf-8")
+        return {histograms.FILE: VisualizationType.HTML}
 
     def extract_metadata(self, data: Any) -> dict[str, Any]:
         if data.ndim == 1:
