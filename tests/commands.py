@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +21,38 @@ ROOT = Path(__file__).resolve().parent.parent
 PATIENCE = 90
 
 
+@cache
+def prepared_database() -> Path:
+    """Return an empty, migrated database to begin with: making one anew costs seconds, and every test would.
+
+    It is kept between test processes, by what the migrations say. First starts are tested without it
+    (``RunningInstance``).
+    """
+    migrations = sorted((ROOT / "apps").rglob("migrations/*.py"))
+    said = hashlib.sha256(b"".join(path.read_bytes() for path in migrations)).hexdigest()
+    kept = Path(tempfile.gettempdir()) / f"stepwell-prepared-{os.getuid()}-{said[:16]}"
+    if not (kept / "stepwell.db").is_file():
+        draft = Path(tempfile.mkdtemp(prefix="stepwell-prepared-"))
+        environment = {**os.environ, "STEPWELL_HOME": str(draft), "PYTHONPATH": str(ROOT / "apps")}
+        command = [sys.executable, "-m", "stepwell", "manage", "migrate", "--verbosity", "0"]
+        subprocess.run(command, env=environment, check=True, timeout=PATIENCE)
+        # Another test process may have been first; its database is as good.
+        with suppress(OSError):
+            draft.rename(kept)
+    return kept / "stepwell.db"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Instance:
     """A data folder, and a folder to work in, that nothing else uses."""
 
     folder: Path
+
+    def __post_init__(self) -> None:
+        home = self.folder / "home"
+        if not home.exists():
+            home.mkdir(mode=0o700)
+            shutil.copy(prepared_database(), home / "stepwell.db")
 
     @property
     def environment(self) -> dict[str, str]:

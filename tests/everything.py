@@ -44,11 +44,17 @@ CHECKS = {
 #: what differs between databases is claims, locks and constraints
 ON_POSTGRES = ["tests/execution", "tests/accounts", "tests/artifacts"]
 POSTGRES_URL = os.environ.get("STEPWELL_TEST_POSTGRES", "postgres://postgres@127.0.0.1/postgres")
+#: whole instances, started and killed
+INSTANCES = ["tests/processes", "tests/e2e", "tests/live", "tests/conf"]
 TESTS = {
+    "instances, browser": INSTANCES,
+    "examples, docs, wheel": PROGRAMS,
+    "conformance": ["tests/conformance"],
+    "all other tests": [f"--ignore={path}" for path in (*WITHOUT_DJANGO, *PROGRAMS, *INSTANCES, "tests/conformance")],
     "tests without Django": ["-p", "no:django", *WITHOUT_DJANGO],
-    "examples, wheel, rules": PROGRAMS,
-    "all other tests": [f"--ignore={path}" for path in (*WITHOUT_DJANGO, *PROGRAMS)],
 }
+#: groups at the same time; more would make the tests that measure time wrong
+LANES = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,36 +69,23 @@ def main() -> int:
     started = time.monotonic()
     if "--checks" in sys.argv[1:]:
         return summarise(run_checks(), missing="", seconds=time.monotonic() - started)
-    with tempfile.TemporaryDirectory(prefix="stepwell-tests-") as folder, ThreadPoolExecutor() as lanes:
-        first = lanes.submit(run_first_lane, Path(folder))
-        second = lanes.submit(run_second_lane, Path(folder))
-        results, missing = second.result()
-        return summarise([*first.result(), *results], missing=missing, seconds=time.monotonic() - started)
+    with tempfile.TemporaryDirectory(prefix="stepwell-tests-") as folder, ThreadPoolExecutor(LANES) as lanes:
+        missing = install_browser(Path(folder))
+        checks = lanes.submit(run_checks)
+        # The longest first, so that the lanes end together.
+        groups = [lanes.submit(run_tests, *group, folder=Path(folder)) for group in TESTS.items()]
+        postgres = lanes.submit(run_on_postgres, Path(folder))
+        results = [*checks.result(), *(group.result() for group in groups), postgres.result()]
+        return summarise(results, missing=missing, seconds=time.monotonic() - started)
 
 
-def run_first_lane(folder: Path) -> list[Result]:
-    unit, programs, _ = TESTS.items()
-    return [
-        *run_checks(),
-        run_tests(*unit, folder=folder),
-        run_tests(*programs, folder=folder),
-        *run_on_postgres(folder),
-    ]
-
-
-def run_on_postgres(folder: Path) -> list[Result]:
+def run_on_postgres(folder: Path) -> Result:
     """Run the tests of the database layers on Postgres where one answers, and say so where none does."""
     try:
         psycopg.connect(POSTGRES_URL, connect_timeout=2).close()
     except psycopg.OperationalError:
-        return [Result(name="on Postgres", passed=True, seconds=0, note="skipped: none answers at 127.0.0.1")]
-    return [run_tests("on Postgres", ON_POSTGRES, folder=folder, DATABASE_URL=POSTGRES_URL)]
-
-
-def run_second_lane(folder: Path) -> tuple[list[Result], str]:
-    missing = install_browser(folder)
-    *_, rest = TESTS.items()
-    return [run_tests(*rest, folder=folder)], missing
+        return Result(name="on Postgres", passed=True, seconds=0, note="skipped: none answers at 127.0.0.1")
+    return run_tests("on Postgres", ON_POSTGRES, folder=folder, DATABASE_URL=POSTGRES_URL)
 
 
 def run_checks() -> list[Result]:
