@@ -72,8 +72,8 @@ def ran(
 
 
 def run_page(name: str, folder: Path, prepared: Path) -> Ran:
+    shutil.copytree(prepared, folder / "home")
     instance = Instance(folder=folder)
-    shutil.copytree(prepared, instance.environment["STEPWELL_HOME"])
     for file_name, text in pages.files(PAGES[name]).items():
         (folder / file_name).write_text(text, encoding="utf-8")
     programs = pages.programs(PAGES[name])
