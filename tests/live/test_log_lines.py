@@ -8,6 +8,9 @@ from html import unescape
 
 import pytest
 
+from stepwell.engine.logfile import LogReader, LogWriter
+from stepwell.live.logs import LogFeed
+from stepwell.live.wire import Topic
 from tests.live.tab import Tab
 
 
@@ -152,3 +155,18 @@ def test_a_browser_that_does_not_read_slows_no_one(session, server, ids, write):
             write(("z" * 99 + "\n") * 4000)
             got += quick.collect("log", lambda found: sum(message["lines"] for message in found) >= 4000)
         assert sum(message["lines"] for message in got) == 100_000
+
+
+def test_a_round_reads_nothing_written_after_it_began(tmp_path):
+    writer = LogWriter(tmp_path / "a.log", cap_bytes=1024 * 1024)
+    writer.write(b"one\ntwo\n")
+    writer.flush()
+    reader = LogReader(tmp_path / "a.log")
+    began_with = reader.n_bytes
+    writer.write(b"three\n")
+    writer.flush()
+
+    chunk = LogFeed(Topic("log", None))._read(reader, 0, began_with)
+
+    assert (chunk.to, chunk.n_lines) == (began_with, 2)
+    writer.seal()

@@ -95,7 +95,8 @@ class LogFeed(Feed):
 
     def _read(self, reader: LogReader, cursor: int, size: int) -> _Chunk:
         number = self._numbers.get(cursor) or reader.line_at(cursor)
-        span = reader.span(cursor, CHUNK_BYTES)
+        # Never past the size this round began with: a cursor beyond it would look like one of another log.
+        span = reader.span(cursor, min(CHUNK_BYTES, size - cursor))
         if span.is_gap:
             html = line_html(number, "warning", show(span.content.strip()))
             return _Chunk(span.end, number, 1, html, "", span.end)
