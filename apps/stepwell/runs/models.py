@@ -75,6 +75,14 @@ class Run(Row):
     idempotency_key = models.CharField(max_length=200, null=True, blank=True, unique=True)
     #: set while a script runs this run itself: no runner takes its steps
     script_node_id = models.UUIDField(null=True, blank=True)
+    #: its body runs as a driver, a step of kind ``driver``, whose end is the run's
+    is_dynamic = models.BooleanField(default=False)
+    #: the call of another run's driver that made this run
+    caller = models.ForeignKey(
+        "DriverCall", null=True, blank=True, on_delete=models.SET_NULL, related_name="child_runs"
+    )
+    #: what the pipeline's body returned: a ``core.plan.Binding`` as JSON; None is nothing
+    returned = models.JSONField(null=True, blank=True)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["-id"]
@@ -114,6 +122,14 @@ class StepRun(Row):
     #: for a cached or reused step: the step that made the outputs
     origin_step = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     metadata = models.JSONField(default=dict)
+    #: for a step of a dynamic run: the call in its driver that made it; several for one ``map``
+    call = models.ForeignKey("DriverCall", null=True, blank=True, on_delete=models.CASCADE, related_name="steps")
+    #: its place among the steps of the call, from 0, for ``map`` and ``product``
+    map_index = models.PositiveIntegerField(null=True, blank=True)
+    #: no more than this many steps of its name run at once in the run
+    concurrency = models.PositiveIntegerField(null=True, blank=True)
+    #: what its last attempt raised, for its driver: base64 of what the step process pickled; empty where it holds a secret
+    exception = models.TextField(blank=True)
     #: attempts that spent a retry, and attempts that spent the crash budget
     failures = models.PositiveIntegerField(default=0)
     crashes = models.PositiveIntegerField(default=0)
@@ -127,6 +143,10 @@ class StepRun(Row):
         indexes: ClassVar = [
             models.Index(fields=["run", "status"], name="step_run_status"),
             models.Index(fields=["next_attempt_at"], name="step_due", condition=Q(status=StepStatus.RETRYING)),
+            models.Index(fields=["call", "map_index"], name="step_of_call", condition=Q(call__isnull=False)),
+            models.Index(
+                fields=["run", "name", "status"], name="step_limited", condition=Q(concurrency__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -149,6 +169,76 @@ class StepEdge(models.Model):
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["upstream", "downstream"], name="edge_once")]
+
+
+class DriverCall(Row):
+    """One call that the body of a dynamic pipeline made: the journal from which a driver that died goes on."""
+
+    class Kind(models.TextChoices):
+        STEP = "step"
+        MAP = "map"
+        PRODUCT = "product"
+        PIPELINE = "pipeline"
+        LOAD = "load"
+        WAIT = "wait"
+
+    #: the step of kind ``driver`` whose process runs the body
+    driver = models.ForeignKey(StepRun, on_delete=models.CASCADE, related_name="calls")
+    #: counts the calls of the body's own thread from 1
+    ordinal = models.PositiveIntegerField()
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    #: of the step, pipeline or wait; for a load what is loaded
+    name = models.CharField(max_length=255)
+    #: of one step, or of a map or product as a whole (its group); of a child run its number
+    invocation_id = models.CharField(max_length=255, blank=True)
+    #: hex sha256 of what it was called with
+    input_hash = models.CharField(max_length=64)
+    #: the call as people read it: "train(rate=0.1)"
+    label = models.CharField(max_length=500, blank=True)
+    #: how many steps it makes
+    count = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["ordinal"]
+        constraints: ClassVar = [models.UniqueConstraint(fields=["driver", "ordinal"], name="call_once")]
+
+    def __str__(self) -> str:
+        return f"call {self.ordinal}, {self.label or self.name}"
+
+
+class Wait(Row):
+    """A question a dynamic pipeline waits for; its run is paused while one is open."""
+
+    class Status(models.TextChoices):
+        OPEN = "open"
+        ANSWERED = "answered"
+        TIMED_OUT = "timed_out"
+        CANCELLED = "cancelled"
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="waits")
+    call = models.OneToOneField(DriverCall, on_delete=models.CASCADE, related_name="wait")
+    name = models.CharField(max_length=255)
+    question = models.TextField(blank=True)
+    #: JSON schema (draft 2020-12) of the answer; empty takes any JSON
+    schema = models.JSONField(default=dict)
+    status = models.CharField(max_length=9, choices=Status.choices, default=Status.OPEN)
+    #: seconds since 1970 on the database's clock; None waits for ever
+    deadline_at = models.FloatField(null=True, blank=True)
+    answer = models.JSONField(null=True, blank=True)
+    #: user name of who answered
+    answered_by = models.CharField(max_length=150, blank=True)
+    answered_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["id"]
+        indexes: ClassVar = [
+            models.Index(fields=["run"], name="wait_open", condition=Q(status="open")),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Attempt(Row):
