@@ -128,7 +128,7 @@ class StepRun(Row):
     map_index = models.PositiveIntegerField(null=True, blank=True)
     #: no more than this many steps of its name run at once in the run
     concurrency = models.PositiveIntegerField(null=True, blank=True)
-    #: what its last attempt raised, for its driver: base64 of what the step process pickled; empty where it holds a secret
+    #: for its driver: what its last attempt raised, pickled, in base64; empty where a secret is in it
     exception = models.TextField(blank=True)
     #: attempts that spent a retry, and attempts that spent the crash budget
     failures = models.PositiveIntegerField(default=0)
@@ -144,9 +144,7 @@ class StepRun(Row):
             models.Index(fields=["run", "status"], name="step_run_status"),
             models.Index(fields=["next_attempt_at"], name="step_due", condition=Q(status=StepStatus.RETRYING)),
             models.Index(fields=["call", "map_index"], name="step_of_call", condition=Q(call__isnull=False)),
-            models.Index(
-                fields=["run", "name", "status"], name="step_limited", condition=Q(concurrency__isnull=False)
-            ),
+            models.Index(fields=["run", "name", "status"], name="step_limited", condition=Q(concurrency__isnull=False)),
         ]
 
     def __str__(self) -> str:
