@@ -37,6 +37,16 @@ class TestHooks:
         (line,) = lines(hooks, "wrong_output")
         assert line.startswith("hook: failure StepInterfaceError")
 
+    def test_success_waits_until_outputs_are_stored(self, hooks):
+        assert lines(hooks, "stored") == ["hook: end None", "hook: success"]
+        end, failure = lines(hooks, "refused")
+        assert end.startswith("hook: end ConfigError('Artifact hooks_taken_")
+        assert failure.startswith("hook: failure ConfigError('Artifact hooks_taken_")
+        assert [told["hook"] for told in hooks.events("hook") if told["invocation_id"] == "refused"] == [
+            "on_end",
+            "on_failure",
+        ]
+
     @pytest.mark.parametrize(
         ("step", "line"),
         [

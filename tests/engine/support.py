@@ -212,6 +212,11 @@ def step_gives_pipe_away(payload: dict[str, Any], frames: FrameSocket) -> None:
     frames.send(DONE)
 
 
+def step_waits_for_the_store(payload: dict[str, Any], frames: FrameSocket) -> None:
+    frames.send(DONE)
+    print("told", frames.receive(10), flush=True)
+
+
 def step_hook_hangs(payload: dict[str, Any], frames: FrameSocket) -> None:
     ignore_term()
     frames.send(DONE)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from stepwell.engine import supervision, trees
 from stepwell.engine.logfile import LogReader
-from stepwell.engine.ports import Outcome
+from stepwell.engine.ports import ErrorInfo, Outcome
 from stepwell.engine.stephost import StepHost
 from stepwell.engine.supervise import Group, Pace
-from tests.engine.support import Attempt, Recorder, child_main, is_running, read_pid, until
+from tests.engine.support import PACE, Attempt, Recorder, child_main, is_running, read_pid, until
 
 
 def test_completed_step_is_published_once_with_its_usage(host: StepHost, tmp_path: Path) -> None:
@@ -300,6 +302,27 @@ def test_result_that_can_never_be_stored_leaves_the_attempt_lost(host: StepHost,
     assert outcome.status == "interrupted"
     assert attempt.supervision.is_lost
     assert attempt.seconds < 5
+
+
+@pytest.mark.parametrize("stored_as", [None, "failed", "interrupted"])
+def test_process_hears_what_was_stored_of_its_result(host: StepHost, tmp_path: Path, stored_as: str | None) -> None:
+    class Stores(Recorder):
+        def result(self, outcome: Outcome) -> Outcome | None:
+            super().result(outcome)
+            # Longer than a hook may take: that time begins when the result is stored.
+            time.sleep(1.2 if stored_as == "failed" else 0)
+            error = ErrorInfo(type="ConfigError", message="taken")
+            return Outcome(status=stored_as, reason="taken", error=error) if stored_as else None
+
+    attempt = Attempt(host, tmp_path, watcher=Stores(), pace=replace(PACE, hook=1.0), do="waits_for_the_store")
+    outcome = attempt.run()
+
+    assert outcome.status == (stored_as or "completed")
+    assert attempt.supervision.is_lost == (stored_as == "interrupted")
+    told = re.findall(r"told (.*)", attempt.text)
+    error = {"type": "ConfigError", "message": "taken"} if stored_as else None
+    expected = str({"t": "published", "status": str(outcome.status), "error": error})
+    assert told == ([] if stored_as == "interrupted" else [expected])
 
 
 def test_hook_that_hangs_is_stopped_and_the_result_stands(host: StepHost, tmp_path: Path) -> None:

@@ -61,6 +61,12 @@ def outcome_of_result(frame: dict[str, Any]) -> Outcome:
     )
 
 
+def published_frame(outcome: Outcome) -> dict[str, Any]:
+    """Return what a step process is told once its result is stored: its last hooks go by this, not by the result."""
+    error = {"type": outcome.error.type, "message": outcome.error.message} if outcome.error else None
+    return {"t": "published", "status": str(outcome.status), "error": error}
+
+
 def outcome_of_exit(ending: dict[str, Any]) -> Outcome:
     """Return the outcome of a process that ended without a result, from the host's ``exited`` frame."""
     if number := ending.get("signal"):

@@ -116,5 +116,9 @@ class Watcher(Protocol):
     def frame(self, frame: dict[str, Any]) -> dict[str, Any] | None:
         """Take a frame that is neither lifecycle nor result (metadata, hook, event, call); return an answer or None."""
 
-    def result(self, outcome: Outcome) -> None:
-        """Publish: called once, as soon as the outcome is known, while hooks may still run in the process."""
+    def result(self, outcome: Outcome) -> Outcome | None:
+        """Publish: called once, as soon as the outcome is known, before the process runs its last hooks.
+
+        Return the outcome that was stored in place of this one (what was made could not be stored as asked; or
+        ``interrupted``, when the attempt is not ours any more), or None when it was stored as it is.
+        """

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from stepwell.core.durations import format_duration
+from stepwell.core.status import AttemptStatus
 from stepwell.engine import endings
 from stepwell.engine.deliveries import Deliveries
 from stepwell.engine.logfile import LogWriter
@@ -206,8 +207,8 @@ class Supervision:
         if self.outcome is not None:
             return
         self._has_result = True
+        self._stop_at = None
         self.outcome = endings.outcome_of_result(frame)
-        self._stop_at = self._now + self._pace.hook
         self._output.read(self._now)
         self._publish()
 
@@ -356,9 +357,18 @@ class Supervision:
             self._launched.frames.post(answer)
 
     def _deliver_result(self) -> None:
-        if self.outcome is not None:
-            self._watcher.result(self.outcome)
-            self._published = True
+        if self.outcome is None:
+            return
+        if stored := self._watcher.result(self.outcome):
+            self.outcome = stored
+        if self.outcome.status == AttemptStatus.INTERRUPTED and self._has_result:
+            self._lose(self.outcome.reason)
+            return
+        self._published = True
+        if self._launched and not self._gone:
+            # The hooks that wait for this have their time from now on; storing may have taken long.
+            self._stop_at = time.monotonic() + self._pace.hook
+            self._launched.frames.post(endings.published_frame(self.outcome))
 
     def _give_up_delivery(self, name: str, error: Exception, is_result: bool) -> None:
         text = f"{name} could not be stored: {error}"

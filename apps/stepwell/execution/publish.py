@@ -26,8 +26,8 @@ from stepwell.runs.models import Run, StepRun
 _NUMBERS = re.compile(r"0x[0-9a-f]+|\d+", re.IGNORECASE)
 
 
-def publish(claim: Claim, outcome: Outcome) -> None:
-    """Store how an attempt ended, what it made, and what follows from it.
+def publish(claim: Claim, outcome: Outcome) -> Outcome:
+    """Store how an attempt ended, what it made, and what follows from it; return the outcome as it was stored.
 
     Raises:
         LeaseLost: Another process owns the attempt now; nothing was stored.
@@ -35,13 +35,16 @@ def publish(claim: Claim, outcome: Outcome) -> None:
     try:
         with events.one_transaction():
             _publish(claim, outcome)
+        return outcome
     except LeaseLost:
         raise
     except StepwellError as exc:
         # What it made cannot be stored as asked (a version that exists, a plan that does not fit): the step fails.
         error = ErrorInfo(type=type(exc).__name__, message=str(exc), retryable=False)
+        refused = Outcome(status=AttemptStatus.FAILED, reason=str(exc), error=error)
         with events.one_transaction():
-            _publish(claim, Outcome(status=AttemptStatus.FAILED, reason=str(exc), error=error))
+            _publish(claim, refused)
+        return refused
 
 
 def _publish(claim: Claim, outcome: Outcome) -> None:

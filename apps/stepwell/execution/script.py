@@ -286,11 +286,11 @@ class _ScriptWatcher(AttemptWatcher):
         super().__init__(claimed, stops=stops)
         self._loop = loop
 
-    def result(self, outcome: Outcome) -> None:
+    def result(self, outcome: Outcome) -> Outcome | None:
         if outcome.status == AttemptStatus.FAILED:
             pickled = (outcome.result.get("error") or {}).get("pickled")
             self._loop.pickled[self.claim.step.id] = str(pickled or "")
-        super().result(outcome)
+        return super().result(outcome)
 
     def _pass_on(self, made: list[UUID]) -> None:
         self._loop.waiting.extend(made)

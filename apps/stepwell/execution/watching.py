@@ -92,18 +92,23 @@ class AttemptWatcher:
                 handler(frame)
         return None
 
-    def result(self, outcome: Outcome) -> None:
+    def result(self, outcome: Outcome) -> Outcome | None:
         """Publish the outcome; a lost lease is left alone: its new owner's result stands."""
         if self.published or outcome.status not in TERMINAL_ATTEMPT:
-            return
+            return None
+        self.published = True
+        bounded = self._bounded(outcome)
         try:
             with AnswerHere() as made:
-                publish.publish(self.claim, self._bounded(outcome))
+                stored = publish.publish(self.claim, bounded)
         except LeaseLost:
             log.warning("Attempt %s was taken over; its result is dropped.", self.claim.attempt.id)
-        else:
-            self._pass_on(made)
-        self.published = True
+            return Outcome(status=AttemptStatus.INTERRUPTED, reason="lease lost")
+        except BaseException:
+            self.published = False
+            raise
+        self._pass_on(made)
+        return None if stored is bounded else stored
 
     def _pass_on(self, made: list[UUID]) -> None:
         # Hooks may keep this process for seconds: then nobody waits for this thread.

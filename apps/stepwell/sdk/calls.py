@@ -39,6 +39,15 @@ class _Line:
             raise_told(answer["error"])
         return answer.get("result")
 
+    def wait_published(self) -> dict[str, Any] | None:
+        if os.getpid() != self.pid:
+            return None
+        with self._lock:
+            while (frame := self._channel.receive()) is not None:
+                if frame.get("t") == "published":
+                    return frame
+        return None
+
     def _wait_for(self, number: int) -> dict[str, Any]:
         while (frame := self._channel.receive()) is not None:
             # An answer with another number is to a call that an exception from a signal handler broke off.
@@ -78,6 +87,11 @@ def ask(operation: str, **arguments: Any) -> Any:
     if _line is None:
         raise RuntimeError("This is no step process.")
     return _line.ask(operation, arguments)
+
+
+def wait_published(result: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what became of this process's ``result`` frame, once it is stored; None when the supervisor is gone."""
+    return result if _line is None else _line.wait_published()
 
 
 def raise_told(told: dict[str, Any]) -> NoReturn:

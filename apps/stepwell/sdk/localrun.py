@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stepwell import errors
 from stepwell.errors import RunFailed, StepExecutionException
 from stepwell.sdk.places import Place, place_of
 from stepwell.sdk.tracing import Invocation
@@ -144,7 +145,7 @@ def _failure(result: Any, run: PipelineRun) -> BaseException:
 
 def _original(result: Any) -> BaseException | None:
     if not result.pickled_exception:
-        return None
+        return _own_error(result)
     from stepwell.sdk.materializers import pickled
 
     try:
@@ -152,3 +153,11 @@ def _original(result: Any) -> BaseException | None:
     except Exception:  # whatever the user's exception class does when it is made again
         return None
     return found if isinstance(found, BaseException) else None
+
+
+def _own_error(result: Any) -> BaseException | None:
+    """Return the error that no step process raised: its inputs, or its outputs, could not be had or stored."""
+    kind = getattr(errors, result.error_type, None)
+    if not isinstance(kind, type) or not issubclass(kind, errors.StepwellError):
+        return None
+    return kind(result.error_message)

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from stepwell import errors
 from stepwell.errors import StepExecutionException
+from stepwell.sdk import calls, errorinfo, hookcalls, hooks, loading, metadata, outputcheck, publishing, trackers
 from stepwell.sdk import context as contexts
-from stepwell.sdk import errorinfo, hookcalls, hooks, loading, metadata, outputcheck, publishing, trackers
 from stepwell.sdk.artifactstore import ArtifactStore
 from stepwell.sdk.context import Channel, PipelineRef, RunRef, StepContext, StepRunRef
 from stepwell.sdk.materializers import storing
@@ -54,10 +55,11 @@ class StepRun:
                 outputs = self._make_outputs(store)
         except BaseException as exc:  # user code: whatever it raises, the supervisor must hear of it
             failure = exc
-            self._report(exc)
+            result = self._failed(exc)
         else:
-            self.channel.send({"t": "result", "status": "completed", "outputs": outputs})
-        self._call_last_hooks(failure)
+            result = {"t": "result", "status": "completed", "outputs": outputs}
+        self.channel.send(result)
+        self._call_last_hooks(result, failure)
 
     def run_failure_hook(self) -> None:
         """Run ``on_failure`` for an attempt whose process is gone."""
@@ -123,21 +125,33 @@ class StepRun:
             kind=planned.get("kind", ""),
         )
 
-    def _report(self, exc: BaseException) -> None:
+    def _failed(self, exc: BaseException) -> dict[str, Any]:
         error = errorinfo.describe(exc)
         with contextlib.suppress(Exception):  # user code may have closed it; the result must still be told
             metadata.flush_progress()
             sys.stderr.write(error["traceback"])
         if self.payload.get("return_exception"):
             error["pickled"] = errorinfo.pickled(exc)
-        self.channel.send({"t": "result", "status": "failed", "error": error})
+        return {"t": "result", "status": "failed", "error": error}
 
-    def _call_last_hooks(self, failure: BaseException | None) -> None:
+    def _call_last_hooks(self, result: dict[str, Any], failure: BaseException | None) -> None:
+        if not self._has_last_hooks():
+            return
+        stored = calls.wait_published(result)
+        if stored is None:
+            return
+        is_refused = failure is None and stored["status"] != "completed"
+        if is_refused:
+            failure = _refusal(stored)
         self._call_hook("on_end", failure)
         if failure is None:
             self._call_hook("on_success")
-        elif self.payload.get("last_attempt", True) or not errorinfo.is_retryable(failure):
+        elif is_refused or self.payload.get("last_attempt", True) or not errorinfo.is_retryable(failure):
             self._call_hook("on_failure", failure)
+
+    def _has_last_hooks(self) -> bool:
+        configured = self.step.configuration
+        return any(getattr(configured, name) is not None for name in ("on_end", "on_success", "on_failure"))
 
     def _call_hook(self, name: str, exc: BaseException | None = None) -> dict[str, Any] | None:
         hook = getattr(self.step.configuration, name)
@@ -151,6 +165,13 @@ class StepRun:
         frame = hookcalls.call_hook(name, work)
         self.channel.send(frame)
         return frame
+
+
+def _refusal(stored: dict[str, Any]) -> errors.StepwellError:
+    """Return why outputs were not taken, as an exception for the hooks."""
+    told = stored.get("error") or {}
+    kind: type[errors.StepwellError] = getattr(errors, str(told.get("type")), errors.StepwellError)
+    return kind(str(told.get("message", "")))
 
 
 def report_hook(channel: Channel, frame: dict[str, Any] | None, *, is_told: bool = False) -> None:

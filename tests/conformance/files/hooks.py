@@ -7,10 +7,11 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from typing import Annotated
 
 from driver import run_all
 
-from stepwell import StepRetryConfig, get_step_context, pipeline, step
+from stepwell import ArtifactConfig, StepRetryConfig, get_step_context, pipeline, step
 
 
 def started() -> None:
@@ -92,6 +93,11 @@ def wrong_output() -> int:
     return "text"  # type: ignore[return-value]
 
 
+@step(on_end=ended, on_success=succeeded, on_failure=failed, retry=StepRetryConfig(max_retries=2))
+def taken_version() -> Annotated[int, ArtifactConfig(name="hooks_taken_{time}", version="one")]:
+    return 1
+
+
 @step
 def passes() -> int:
     return 1
@@ -123,6 +129,7 @@ def hooks():
     bad()
     recovers()
     wrong_output()
+    taken_version(id="refused", after=taken_version(id="stored"))
     passes.with_options(name="with_lambda", on_success=lambda: print("hook: lambda"))()
     passes.with_options(name="with_local", on_success=local_hook("inner"))()
     passes.with_options(name="with_callable", on_success=Notifier("called"))()
