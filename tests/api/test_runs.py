@@ -251,6 +251,17 @@ def test_a_rerun_of_a_step_the_run_does_not_have_is_422(operator):
     assert Run.objects.count() == 1
 
 
+def test_a_rerun_begins_from_chosen_steps(operator):
+    run = make_run({"a": [], "b": ["a"]}, status=RunStatus.COMPLETED)
+    body = {"scope": "steps", "from_steps": ["b"], "code": "newest"}
+    answer = operator.post(f"/runs/{run.number}/reruns", body).json()
+
+    assert (answer["rerun_scope"], answer["rerun_steps"]) == ("steps", ["b"])
+    for wrong in ({"scope": "steps"}, {"from_steps": ["b"]}, {"scope": "steps", "from_steps": ["c"]}, {"code": "old"}):
+        assert operator.post(f"/runs/{run.number}/reruns", wrong).status_code == 422
+    assert Run.objects.count() == 2
+
+
 def test_events_are_read_in_order_from_a_cursor(operator, pipeline):
     run = operator.post("/pipelines/train/runs", {}).json()
     operator.post(f"/runs/{run['number']}/cancellation")

@@ -147,6 +147,18 @@ def test_rerun_changes_what_was_said_and_keeps_the_rest(stepwell):
     assert new.parsed_overrides.steps["a"].retry == Retry(max_retries=5, delay=7)
 
 
+def test_rerun_begins_from_chosen_steps_with_the_newest_code(stepwell):
+    run = make_run({"a": [], "b": ["a"]}, status=RunStatus.COMPLETED)
+    newer = run.pipeline.snapshots.create(number=9, spec=run.snapshot.spec, code_hash="f" * 64)
+    words = ("--from-step", "b", "--newest-code")
+
+    assert stepwell("runs", "rerun", run.number, *words)[0] == 0
+    new = Run.objects.get(parent=run)
+    assert (new.rerun_scope, new.rerun_steps, new.snapshot) == ("steps", ["b"], newer)
+    assert "has no step c" in stepwell("runs", "rerun", run.number, "--from-step", "c")[2]
+    assert stepwell("runs", "rerun", run.number, "--from", "failed", "--from-step", "b")[0] == 2
+
+
 def test_a_rerun_with_a_wrong_word_starts_nothing(stepwell):
     run = make_run({"a": []}, status=RunStatus.FAILED)
 

@@ -172,7 +172,7 @@ def start_run(pipeline, rows):
 
 
 def rerun_run(ref, rows):
-    again = Client().rerun(ref, parameters={"rows": rows})
+    again = Client().rerun(ref, parameters={"rows": rows}, from_steps=[*Client().get_pipeline_run(ref).steps][:1])
     ended = again.wait(timeout=60)
     return {"status": ended.status, "parameters": ended.parameters, "parent": str(ended.parent_id)}
 

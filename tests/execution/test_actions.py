@@ -9,7 +9,7 @@ from stepwell.core.ids import new_id
 from stepwell.core.plan import Binding, Overrides, Retry, StepOptions, StepOverride
 from stepwell.engine.ports import Outcome
 from stepwell.errors import Conflict, UsageError
-from stepwell.execution import actions, inputs, publish
+from stepwell.execution import actions, inputs, previews, publish
 from stepwell.execution.claims import claim
 from stepwell.execution.parameters import ParameterErrors
 from stepwell.pipelines.actions import store_snapshot
@@ -54,6 +54,19 @@ def stored(run, name, content):
         "type": "int",
         "materializer": "json",
     }
+
+
+def make_newer(run, names, **fields):
+    """Store newer code of the run's pipeline, whose plan has steps of these names."""
+    spec = {**run.snapshot.spec, "plan": make_plan(*(planned(name) for name in names)).model_dump(mode="json")}
+    given = {"parameters_schema": run.snapshot.parameters_schema, **fields}
+    return run.pipeline.snapshots.create(number=run.snapshot.number + 1, spec=spec, code_hash="f" * 64, **given)
+
+
+def finish_next_plan(run, *steps):
+    attempt = Attempt.objects.get(status="queued", step_run__run=run)
+    result = {"plan": make_plan(*steps).model_dump(mode="json")}
+    publish.publish(claim(attempt.id, owner_id=new_id()), Outcome(status="completed", result=result))
 
 
 def two_steps(**options):
@@ -136,13 +149,89 @@ class TestRerun:
         assert kept.origin_step.run_id == run.id
         assert kept.cache_reason.startswith(f"Kept from run #{run.number}")
 
+    def test_from_chosen_steps_runs_them_and_all_below_and_keeps_the_rest(self):
+        run = start()
+        steps = [*two_steps(), planned("other")]
+        run_plan(run, *steps, outputs={"load": "1", "train": "2", "other": "3"})
+        run.refresh_from_db()
+        new = actions.rerun(run=run, scope="steps", from_steps=["load"])
+        run_plan(new, *steps, outputs={"load": "1", "train": "2"})
+        told = dict(new.steps.filter(kind="step").values_list("invocation_id", "cache_reason"))
+        assert told["load"] == "Ran because it was chosen to run again."
+        assert told["train"] == "Ran because load ran again."
+        assert told["other"].startswith(f"Kept from run #{run.number}")
+
+    def test_what_a_chosen_step_does_not_reach_keeps_its_result(self):
+        run = self.make_finished()
+        new = actions.rerun(run=run, scope="steps", from_steps=["train", "train"])
+        assert new.rerun_steps == ["train"]
+        finish_next(plan=make_plan(*two_steps(enable_cache=False)).model_dump(mode="json"))
+        statuses = dict(new.steps.filter(kind="step").values_list("invocation_id", "status"))
+        assert statuses == {"load": "cached", "train": "queued"}
+
+    @pytest.mark.parametrize(
+        ("scope", "chosen", "message"),
+        [
+            ("steps", [], "No step was chosen"),
+            ("whole", ["train"], "the scope is not “steps”"),
+            ("failed", ["train"], "the scope is not “steps”"),
+            ("steps", ["nope"], "has no step nope"),
+        ],
+    )
+    def test_chosen_steps_must_fit(self, scope, chosen, message):
+        run = self.make_finished()
+        with pytest.raises(UsageError, match=message):
+            actions.rerun(run=run, scope=scope, from_steps=chosen)
+        assert Run.objects.count() == 1
+
+    def test_a_rerun_can_take_the_newest_code(self):
+        run = self.make_finished()
+        newer = make_newer(run, ["train", "report"])
+        preview = previews.preview_rerun(run=run, scope="failed", parameters=None, overrides=None, code="newest")
+        assert preview.changes == [{"what": "code", "old": "1", "new": "2"}]
+        assert preview.steps == [("train", "runs", "its code changed"), ("report", "runs", "new in this code")]
+        new = actions.rerun(run=run, code="newest")
+        assert new.snapshot == newer
+        assert new.changes == preview.changes
+        assert actions.rerun(run=run, code="as_run").snapshot == run.snapshot
+
+    def test_newer_code_takes_what_it_still_knows_of_parameters_and_options(self):
+        run = self.make_finished()
+        run.overrides = {"steps": {"load": {"timeout": 5.0}, "train": {"timeout": 6.0}}}
+        run.save()
+        make_newer(run, ["train"], parameters_schema={"type": "object", "properties": {}})
+        new = actions.rerun(run=run, code="newest")
+        assert new.parameters == {}
+        assert set(new.overrides["steps"]) == {"train"}
+
+    def test_an_option_says_which_run_set_it(self):
+        first = start(overrides=Overrides(steps={"a": StepOverride(timeout=60)}))
+        finish_next(plan=make_plan(planned("a")).model_dump(mode="json"))
+        changed = Overrides(steps={"a": StepOverride(timeout=60, enable_cache=False)})
+        second = actions.rerun(run=first, overrides=changed)
+        finish_next_plan(second, planned("a"))
+        assert second.steps.get(invocation_id="a").plan["origins"] == {"timeout": "run", "enable_cache": "rerun"}
+
+    def test_an_expired_result_is_not_taken_and_the_step_says_why(self):
+        run = start()
+        run_plan(run, *two_steps(), outputs={"load": "1", "train": "2"})
+        actions.expire_result(step=run.steps.get(invocation_id="load"), by="ana")
+        second = start()
+        run_plan(second, *two_steps(), outputs={"load": "1", "train": "2"})
+        steps = {step.invocation_id: step for step in second.steps.filter(kind="step")}
+        assert steps["load"].cache_reason == "Ran because ana expired the stored result."
+        assert (steps["load"].status, steps["train"].status) == ("completed", "cached")
+        third = start()
+        finish_next(plan=make_plan(*two_steps()).model_dump(mode="json"))
+        assert third.steps.get(invocation_id="load").status == "cached"
+
     def test_options_the_parent_had_already_do_not_make_a_step_run_again(self):
         run = self.make_finished()
         overrides = Overrides(steps={"load": StepOverride(timeout=5)})
         second = actions.rerun(run=run, overrides=overrides)
         run_plan(second, *two_steps(enable_cache=False), outputs={"load": "1", "train": "2"})
         second.refresh_from_db()
-        preview = actions.preview_rerun(run=second, scope="failed", parameters=None, overrides=None)
+        preview = previews.preview_rerun(run=second, scope="failed", parameters=None, overrides=None)
         assert [fate for _, fate, _ in preview.steps] == ["reused", "reused"]
         third = actions.rerun(run=second, scope="failed")
         finish_next(plan=make_plan(*two_steps(enable_cache=False)).model_dump(mode="json"))
@@ -167,7 +256,7 @@ class TestRerun:
 
     def test_the_preview_says_what_runs_and_why(self):
         run = self.make_finished()
-        preview = actions.preview_rerun(
+        preview = previews.preview_rerun(
             run=run,
             scope="failed",
             parameters=None,

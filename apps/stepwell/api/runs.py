@@ -55,7 +55,7 @@ def cancel_run(request: ApiRequest, ref: Path[str]) -> Status:
     "/{ref}/reruns",
     response=answers(RunDetail, 404, 409, status=201),
     auth=needs(Role.OPERATOR),
-    summary="Run it again, whole or from where it failed",
+    summary="Run it again: whole, from where it failed, or from chosen steps",
     description="With the header Idempotency-Key, a repeated call gives the run of the first one.",
 )
 def rerun(
@@ -69,6 +69,8 @@ def rerun(
     run = actions.rerun(
         run=parent,
         scope=body.scope,
+        from_steps=body.from_steps,
+        code=body.code,
         parameters=body.parameters,
         overrides=body.overrides,
         actor=request.auth.user,

@@ -125,7 +125,17 @@ def _add_runs(commands: _Commands) -> None:
         "stepwell runs rerun 42 -p lr=0.1 -o train.retry=3",
     )
     _add_ref(rerun)
-    rerun.add_argument("--from", choices=["failed"], dest="scope", help="keep what was completed")
+    start = rerun.add_mutually_exclusive_group()
+    start.add_argument("--from", choices=["failed"], dest="scope", help="keep what was completed")
+    start.add_argument(
+        "--from-step",
+        action="append",
+        default=[],
+        metavar="STEP",
+        dest="from_steps",
+        help="run this step and all below it, keep the rest; can be given several times",
+    )
+    rerun.add_argument("--newest-code", action="store_true", help="run the latest code that was kept")
     _add_parameters(rerun)
     rerun.add_argument(
         "-o",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from stepwell.conf.cli_output import duration, iso, moment, one_line, print_json, print_table
 from stepwell.conf.cli_setup import load_database
 from stepwell.core.durations import parse_duration
-from stepwell.core.status import RerunScope, RunStatus, Trigger
+from stepwell.core.status import RerunCode, RerunScope, RunStatus, Trigger
 from stepwell.errors import StepwellError, UsageError
 
 if TYPE_CHECKING:
@@ -98,10 +98,14 @@ def rerun(options: argparse.Namespace) -> int:
 
     run = find_run(options.ref)
     planned = {step.invocation_id: step.options for step in run.steps.filter(kind="step")}
+    code = RerunCode.NEWEST if options.newest_code else RerunCode.AS_RUN
+    schema = actions.snapshot_for(run, code).parameters_schema
     new = actions.rerun(
         run=run,
-        scope=RerunScope.FROM_FAILED if options.scope == "failed" else RerunScope.WHOLE,
-        parameters=read_parameters(run.snapshot.parameters_schema, options.parameters) or None,
+        scope=options.scope or (RerunScope.FROM_STEPS if options.from_steps else RerunScope.WHOLE),
+        from_steps=options.from_steps,
+        code=code,
+        parameters=read_parameters(schema, options.parameters) or None,
         overrides=read_overrides(options.options, planned) if options.options else None,
         actor=None,
     )

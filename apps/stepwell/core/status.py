@@ -68,6 +68,15 @@ class Trigger(StrEnum):
 class RerunScope(StrEnum):
     WHOLE = "whole"
     FROM_FAILED = "failed"
+    #: the steps that are named, and all below them
+    FROM_STEPS = "steps"
+
+
+class RerunCode(StrEnum):
+    """Which code a rerun runs: that of the run it repeats, or the newest that was kept."""
+
+    AS_RUN = "as_run"
+    NEWEST = "newest"
 
 
 TERMINAL_RUN = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCELLED})

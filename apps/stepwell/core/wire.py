@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from stepwell.core.plan import Overrides, StepOptions, StepOverride, Wire
-from stepwell.core.status import RerunScope, RunStatus, Trigger
+from stepwell.core.status import RerunCode, RerunScope, RunStatus, Trigger
 
 #: the most rows one page of a list holds
 PAGE_LIMIT = 200
@@ -103,9 +103,13 @@ class StartRun(Wire):
 
 
 class Rerun(Wire):
-    """A run to repeat, whole or from where it failed."""
+    """A run to repeat: whole, from where it failed, or from chosen steps on."""
 
     scope: RerunScope = RerunScope.WHOLE
+    #: with the scope ``steps``: the invocation ids that run again, with all below them
+    from_steps: list[str] = Field(default=[], max_length=10_000)
+    #: ``newest`` takes the latest code of the pipeline that was kept
+    code: RerunCode = RerunCode.AS_RUN
     #: None: the same as before
     parameters: dict[str, Any] | None = None
     #: None: the same as before
@@ -190,6 +194,8 @@ class RunSummary(Answer):
     #: the run this one repeats
     parent_id: UUID | None
     rerun_scope: str
+    #: with the scope ``steps``: where it began
+    rerun_steps: list[str]
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from django.utils import timezone
 from stepwell.accounts.models import User
 from stepwell.artifacts import model_actions
 from stepwell.core.plan import Overrides
-from stepwell.core.status import DONE_STEP, RerunScope, RunStatus, StepKind, StepStatus, Trigger
+from stepwell.core.status import RerunCode, RerunScope, RunStatus, StepKind, StepStatus, Trigger
 from stepwell.engine.advance import advance
 from stepwell.errors import Conflict, UsageError
 from stepwell.execution import changes, moves, runnames
@@ -32,14 +31,6 @@ class RunFinished(Conflict):
     """The run has already ended."""
 
     code = "run_finished"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RerunPreview:
-    """What a rerun would change and do. ``steps``: (invocation id, ``runs`` or ``reused``, why)."""
-
-    changes: list[dict[str, Any]]
-    steps: list[tuple[str, str, str]]
 
 
 def start_run(
@@ -88,6 +79,8 @@ def rerun(
     *,
     run: Run,
     scope: str = RerunScope.WHOLE,
+    from_steps: Iterable[str] = (),
+    code: str = RerunCode.AS_RUN,
     parameters: dict[str, Any] | None = None,
     overrides: Overrides | None = None,
     actor: User | None = None,
@@ -96,62 +89,39 @@ def rerun(
 ) -> Run:
     """Store a new run from an earlier one: its code, its parameters and options unless changed.
 
-    ``overrides`` replaces the earlier run's overrides step by step; None keeps them all.
+    ``overrides`` replaces the earlier run's overrides step by step; None keeps them all. ``from_steps`` are the
+    invocation ids that run again, with all below them, when ``scope`` is ``steps``. With the ``code`` ``newest``,
+    parameters and steps the new code no longer has are left out.
 
     Raises:
-        Conflict: ``scope`` is ``failed`` and the run has not ended.
-        UsageError: The code of the run was not kept, or an option names a step the run does not have.
+        Conflict: ``scope`` is not ``whole`` and the run has not ended.
+        UsageError: The code of the run was not kept, or ``from_steps`` or an option names a step the run does not have.
         ParameterErrors: A parameter does not fit.
     """
     if idempotency_key and (earlier := Run.objects.filter(idempotency_key=idempotency_key).first()):
         return earlier
-    if scope == RerunScope.FROM_FAILED and not run.is_finished:
+    if scope != RerunScope.WHOLE and not run.is_finished:
         raise Conflict(f"Run #{run.number} has not ended yet.", hint="Cancel it, or rerun everything.")
-    check_snapshot(run.pipeline, run.snapshot)
-    complete, merged = _merge(run, parameters, overrides)
-    _check_components(run.snapshot, merged)
+    snapshot = snapshot_for(run, code)
+    check_snapshot(run.pipeline, snapshot)
+    complete, merged = merge(run, snapshot, parameters=parameters, overrides=overrides)
+    _check_components(snapshot, merged)
     new = Run(
         pipeline=run.pipeline,
-        snapshot=run.snapshot,
+        snapshot=snapshot,
         parameters=complete,
         overrides=merged.model_dump(mode="json", exclude_none=True),
         trigger=trigger,
         parent=run,
         rerun_scope=RerunScope(scope),
-        changes=changes.between(run, complete, merged),
+        rerun_steps=check_from_steps(run, scope, from_steps),
+        changes=changes.between(run, complete, merged, snapshot=snapshot),
         actor=actor,
         actor_name=actor.get_username() if actor else "",
         tags=run.tags,
         idempotency_key=idempotency_key,
     )
     return _store_or_earlier(new)
-
-
-def preview_rerun(
-    *, run: Run, scope: str, parameters: dict[str, Any] | None, overrides: Overrides | None
-) -> RerunPreview:
-    """Say what a rerun would change, which steps would run and which results it would keep.
-
-    A changed parameter counts for every step that takes it, and for all below; the run itself decides with the code's
-    exact cache keys, so it may keep more than the preview says, never less safe.
-
-    Raises:
-        ParameterErrors: A parameter does not fit.
-        UsageError: An option names a step the run does not have.
-    """
-    complete, merged = _merge(run, parameters, overrides)
-    found = changes.between(run, complete, merged)
-    steps = list(StepRun.objects.filter(run=run, kind=StepKind.STEP).prefetch_related("upstream_edges__upstream"))
-    taken = changes.parameters_taken(run, steps, {change["what"] for change in found if change["what"] in complete})
-    fates: list[tuple[str, str, str]] = []
-    running: set[str] = set()
-    changed = changes.changed_steps(run, merged)
-    for step in steps:
-        why = _why_runs(step, scope, changed, taken[step.invocation_id], running)
-        if why:
-            running.add(step.invocation_id)
-        fates.append((step.invocation_id, "runs" if why else "reused", why or f"kept from run #{run.number}"))
-    return RerunPreview(changes=found, steps=fates)
 
 
 def cancel_run(*, run: Run, by: str) -> Run:
@@ -177,6 +147,22 @@ def cancel_run(*, run: Run, by: str) -> Run:
     if not asked and run.status != RunStatus.CANCELLING:
         raise RunFinished(f"Run #{run.number} is already {run.status}.", hint="Rerun it instead.")
     return run
+
+
+def expire_result(*, step: StepRun, by: str) -> StepRun:
+    """Have no later step take the stored result that ``step`` made or took; return the step that made it.
+
+    Raises:
+        Conflict: The step has no stored result, or it was expired before.
+    """
+    made_it = step.origin_step or step
+    if made_it.status != StepStatus.COMPLETED or not made_it.cache_key:
+        raise Conflict(f"{step.invocation_id} has no stored result to expire.", hint="It has one once it completed.")
+    with_key = StepRun.objects.filter(cache_key=made_it.cache_key, status=StepStatus.COMPLETED)
+    if not with_key.filter(cache_expired_at=None).update(cache_expired_at=timezone.now(), cache_expired_by=by):
+        raise Conflict(f"The result of {step.invocation_id} was expired before.", hint="The next run makes a new one.")
+    made_it.refresh_from_db()
+    return made_it
 
 
 def next_run_number() -> int:
@@ -240,31 +226,61 @@ def _check_components(snapshot: Snapshot, overrides: Overrides | None) -> None:
         )
 
 
-def _merge(
-    run: Run, parameters: dict[str, Any] | None, overrides: Overrides | None
+def snapshot_for(run: Run, code: str) -> Snapshot:
+    """Return the code a rerun of ``run`` runs; the run's own when nothing newer was kept."""
+    newest = run.pipeline.newest_runnable if code == RerunCode.NEWEST else None
+    return newest or run.snapshot
+
+
+def check_from_steps(run: Run, scope: str, from_steps: Iterable[str]) -> list[str]:
+    """Return the steps a rerun begins from, each once and in order of name.
+
+    Raises:
+        UsageError: ``scope`` is ``steps`` and none is named, or it is not and some are, or the run has no such step.
+    """
+    chosen = sorted(set(from_steps))
+    if bool(chosen) != (scope == RerunScope.FROM_STEPS):
+        problem = "Steps were chosen, but the scope is not “steps”." if chosen else "No step was chosen."
+        raise UsageError(problem, hint="Give the scope “steps” and the invocation ids to run again.")
+    if chosen:
+        _check_known(run, set(chosen), set(_names(run)))
+    return chosen
+
+
+def merge(
+    run: Run, snapshot: Snapshot, *, parameters: dict[str, Any] | None, overrides: Overrides | None
 ) -> tuple[dict[str, Any], Overrides]:
-    complete = check_parameters(run.snapshot.parameters_schema, {**run.parameters, **(parameters or {})})
-    earlier = run.parsed_overrides
+    """Return the parameters and overrides of a rerun of ``run`` with the code of ``snapshot``.
+
+    Raises:
+        ParameterErrors: A parameter does not fit.
+        UsageError: An option names a step the run does not have.
+    """
+    kept, earlier = run.parameters, run.parsed_overrides
+    known = set(_names(run))
+    if snapshot.id != run.snapshot_id:
+        kept = {name: value for name, value in kept.items() if name in snapshot.parameters_schema.get("properties", {})}
+        plan = snapshot.compiled.plan
+        known = {step.invocation_id for step in plan.steps} if plan else set()
+        if known:
+            still = {name: override for name, override in earlier.steps.items() if name in known}
+            earlier = earlier.model_copy(update={"steps": still})
+    complete = check_parameters(snapshot.parameters_schema, {**kept, **(parameters or {})})
     merged = Overrides(steps={**earlier.steps, **(overrides.steps if overrides else {})}, variant=earlier.variant)
-    known = set(StepRun.objects.filter(run=run, kind=StepKind.STEP).values_list("invocation_id", flat=True))
-    if known and (unknown := sorted(merged.steps.keys() - known)):
-        raise UsageError(
-            f"Run #{run.number} has no step {', '.join(unknown)}.", hint=f"Its steps are: {', '.join(sorted(known))}."
-        )
+    if known:
+        _check_known(run, set(merged.steps), known)
     return complete, merged
 
 
-def _why_runs(step: StepRun, scope: str, changed: set[str], taken: set[str], running: set[str]) -> str:
-    if scope == RerunScope.WHOLE:
-        return "everything runs"
-    if step.status not in DONE_STEP:
-        return f"was {step.status}"
-    if step.invocation_id in changed:
-        return "its options changed"
-    if taken:
-        return f"{', '.join(sorted(taken))} changed"
-    above = {edge.upstream.invocation_id for edge in step.upstream_edges.all()} & running
-    return f"{sorted(above)[0]} runs again" if above else ""
+def _names(run: Run) -> Iterable[str]:
+    return StepRun.objects.filter(run=run, kind=StepKind.STEP).values_list("invocation_id", flat=True)
+
+
+def _check_known(run: Run, named: set[str], known: set[str]) -> None:
+    if unknown := sorted(named - known):
+        raise UsageError(
+            f"Run #{run.number} has no step {', '.join(unknown)}.", hint=f"Its steps are: {', '.join(sorted(known))}."
+        )
 
 
 def find_run(ref: str) -> Run | None:

@@ -68,7 +68,12 @@ def run_cancel(asker: Asker, *, ref: str) -> RunDetail:
 def run_rerun(asker: Asker, *, ref: str, **body: Any) -> RunDetail:
     asked = Rerun.model_validate(body)
     run = actions.rerun(
-        run=lookup.find_run(ref), scope=asked.scope, parameters=asked.parameters, overrides=asked.overrides
+        run=lookup.find_run(ref),
+        scope=asked.scope,
+        from_steps=asked.from_steps,
+        code=asked.code,
+        parameters=asked.parameters,
+        overrides=asked.overrides,
     )
     return shapes.run_detail(run, full=True)
 

@@ -7,16 +7,22 @@ from typing import Any
 from stepwell.core import values
 from stepwell.core.plan import Overrides, StepOptions
 from stepwell.core.status import StepKind
+from stepwell.pipelines.models import Snapshot
 from stepwell.runs.models import Run, StepRun
 
 
-def between(run: Run, parameters: dict[str, Any], overrides: Overrides) -> list[dict[str, Any]]:
-    """Return ``{"what", "old", "new"}`` for each parameter and step option that differs."""
-    found = [
+def between(
+    run: Run, parameters: dict[str, Any], overrides: Overrides, *, snapshot: Snapshot | None = None
+) -> list[dict[str, Any]]:
+    """Return ``{"what", "old", "new"}`` for the code, and each parameter and step option, that differs."""
+    found: list[dict[str, Any]] = []
+    if snapshot is not None and snapshot.id != run.snapshot_id:
+        found.append({"what": "code", "old": run.snapshot.label, "new": snapshot.label})
+    found.extend(
         {"what": name, "old": run.parameters.get(name), "new": value}
         for name, value in parameters.items()
         if run.parameters.get(name) != value
-    ]
+    )
     planned = {step.invocation_id: step.options for step in StepRun.objects.filter(run=run, kind=StepKind.STEP)}
     for invocation_id, override in overrides.steps.items():
         if invocation_id in planned:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ValidationError
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 from stepwell.accounts.models import InstanceSettings
 from stepwell.artifacts import model_actions
 from stepwell.core import cachekey
-from stepwell.core.plan import Plan, PlannedStep
+from stepwell.core.plan import Plan, PlannedStep, StepOptions, StepOverride
 from stepwell.core.status import StepKind, StepStatus
 from stepwell.engine.advance import advance
 from stepwell.errors import ConfigError
@@ -89,13 +90,22 @@ def apply_overrides(steps: list[PlannedStep], run: Run) -> list[PlannedStep]:
         ConfigError: An override names a step the plan does not have.
     """
     overrides = run.parsed_overrides.steps
+    before = _origins_before(run, overrides.keys())
     known = {step.invocation_id for step in steps}
     if unknown := sorted(overrides.keys() - known):
         raise ConfigError(
             f"Options were given for {', '.join(unknown)}, which this run does not have.",
             hint=f"Its steps are: {', '.join(sorted(known))}.",
         )
-    return [_apply(step, overrides.get(step.invocation_id)) for step in steps]
+    return [_apply(step, overrides.get(step.invocation_id), before.get(step.invocation_id)) for step in steps]
+
+
+def _origins_before(run: Run, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Return the plans of the parent's steps with these names; nothing for a run that is no rerun."""
+    if run.parent_id is None or not names:
+        return {}
+    steps = StepRun.objects.filter(run_id=run.parent_id, kind=StepKind.STEP, invocation_id__in=list(names))
+    return dict(steps.values_list("invocation_id", "plan"))
 
 
 def _with_instance_defaults(step: PlannedStep) -> PlannedStep:
@@ -105,7 +115,7 @@ def _with_instance_defaults(step: PlannedStep) -> PlannedStep:
     return step.model_copy(update={"options": step.options.model_copy(update={"heartbeat_healthy_threshold": minutes})})
 
 
-def _apply(step: PlannedStep, override: Any) -> PlannedStep:
+def _apply(step: PlannedStep, override: StepOverride | None, before: dict[str, Any] | None) -> PlannedStep:
     if override is None:
         return step
     changed = [name for name, value in override if value is not None]
@@ -117,6 +127,15 @@ def _apply(step: PlannedStep, override: Any) -> PlannedStep:
         update={
             "options": options,
             "cache_parts": parts,
-            "origins": {**step.origins, **dict.fromkeys(changed, "run")},
+            "origins": {**step.origins, **{name: _origin(name, options, before) for name in changed}},
         }
     )
+
+
+def _origin(name: str, options: StepOptions, before: dict[str, Any] | None) -> str:
+    """Return where an overridden option comes from: this rerun, or an earlier run that already had the value."""
+    if before is None:
+        return "run"
+    has_value = StepOptions.model_validate(before.get("options", {}))
+    earlier = before.get("origins", {}).get(name, "")
+    return earlier if earlier in {"run", "rerun"} and getattr(has_value, name) == getattr(options, name) else "rerun"

@@ -50,6 +50,8 @@ def _find(step: StepRun, key: str, hashes: dict[str, str]) -> tuple[UUID | None,
         return origin.id, f"Kept from run #{origin.run.number}: it finished there and nothing above it changed."
     if step.run.rerun_scope == RerunScope.WHOLE and not _cache_asked_for(step):
         return None, "Ran because this rerun runs everything again."
+    if (why := _why_forced(step)) and not _cache_asked_for(step):
+        return None, why
     options = step.options
     if not options.enable_cache or options.cache_policy.get("name") == "no_cache":
         return None, "Ran because caching is off."
@@ -57,6 +59,8 @@ def _find(step: StepRun, key: str, hashes: dict[str, str]) -> tuple[UUID | None,
     origin = same_key.select_related("run").order_by("-id").first()
     if origin is None:
         return None, _why_missed(step, hashes)
+    if origin.cache_expired_at is not None:
+        return None, f"Ran because {origin.cache_expired_by or 'someone'} expired the stored result."
     expires_after = options.cache_policy.get("expires_after")
     if expires_after is not None and origin.ended_at < timezone.now() - timedelta(seconds=expires_after):
         return None, "Ran because the stored result expired."
@@ -69,14 +73,26 @@ def _cache_asked_for(step: StepRun) -> bool:
     return bool(step.run.overrides.get("steps", {}).get(step.invocation_id, {}).get("enable_cache"))
 
 
+def _why_forced(step: StepRun) -> str:
+    """Return why a rerun from chosen steps runs this one again; empty when it does not."""
+    if step.run.rerun_scope != RerunScope.FROM_STEPS:
+        return ""
+    if step.invocation_id in step.run.rerun_steps:
+        return "Ran because it was chosen to run again."
+    above = step.upstream_edges.filter(upstream__status=StepStatus.COMPLETED).select_related("upstream").first()
+    return f"Ran because {above.upstream.invocation_id} ran again." if above else ""
+
+
 def _kept_from_parent(step: StepRun, key: str) -> StepRun | None:
-    """Return the parent run's step that a rerun "from what failed" keeps.
+    """Return the parent run's step that a rerun from what failed, or from chosen steps, keeps.
 
     The key covers code, parameters, environment and the contents of all inputs: equal keys mean that nothing the step
     depends on changed, also for a step with caching off.
     """
     run = step.run
-    if run.rerun_scope != RerunScope.FROM_FAILED or run.parent_id is None:
+    if run.rerun_scope not in {RerunScope.FROM_FAILED, RerunScope.FROM_STEPS} or run.parent_id is None:
+        return None
+    if _why_forced(step):
         return None
     if step.invocation_id in changes.changed_steps(run.parent, run.parsed_overrides):
         return None
@@ -86,7 +102,11 @@ def _kept_from_parent(step: StepRun, key: str) -> StepRun | None:
         .select_related("run", "origin_step__run")
         .first()
     )
-    if kept is None or not inputs.data_is_present(_outputs_of(kept)):
+    if (
+        kept is None
+        or (kept.origin_step or kept).cache_expired_at is not None
+        or not inputs.data_is_present(_outputs_of(kept))
+    ):
         return None
     return kept.origin_step or kept
 

@@ -96,6 +96,7 @@ def _run_fields(run: Run) -> dict[str, Any]:
         "tags": run.tags,
         "parent_id": run.parent_id,
         "rerun_scope": run.rerun_scope,
+        "rerun_steps": run.rerun_steps,
         "created_at": run.created_at,
         "started_at": run.started_at,
         "ended_at": run.ended_at,

@@ -65,6 +65,11 @@ class Snapshot(Row):
         return PipelineSpec.model_validate(self.spec)
 
     @property
+    def label(self) -> str:
+        """``3 (9f2c1ab)``: its number, and its commit where it has one."""
+        return f"{self.number} ({self.git_commit[:7]})" if self.git_commit else str(self.number)
+
+    @property
     def can_run(self) -> bool:
         return bool(self.code_hash)
 

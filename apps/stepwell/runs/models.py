@@ -54,6 +54,8 @@ class Run(Row):
     trigger = models.CharField(max_length=16, choices=_choices(Trigger))
     parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="reruns")
     rerun_scope = models.CharField(max_length=8, blank=True, choices=_choices(RerunScope))
+    #: with the scope ``steps``: the invocation ids it was asked to run again
+    rerun_steps = models.JSONField(default=list)
     #: [{"what": "test_size", "old": 0.2, "new": 0.3}, ...] against the parent, for display
     changes = models.JSONField(default=list)
     actor = models.ForeignKey(
@@ -119,6 +121,9 @@ class StepRun(Row):
     cache_key = models.CharField(max_length=64, blank=True, db_index=True)
     #: why it hit or missed
     cache_reason = models.TextField(blank=True)
+    #: when a person said that its result may not be reused any more, and who
+    cache_expired_at = models.DateTimeField(null=True, blank=True)
+    cache_expired_by = models.CharField(max_length=150, blank=True)
     #: for a cached or reused step: the step that made the outputs
     origin_step = models.ForeignKey("self", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     metadata = models.JSONField(default=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -243,23 +243,35 @@ class PipelineRun:
     def rerun(
         self,
         *,
-        scope: str = "whole",
+        scope: str = "",
+        from_steps: Sequence[str] = (),
+        code: str = "as_run",
         parameters: Mapping[str, Any] | None = None,
         steps: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> PipelineRun:
         """Start a new run from this one and return it.
 
         Args:
-            scope: ``whole``, or ``failed`` to keep what completed.
+            scope: ``whole``, ``failed`` to keep what completed, or ``steps`` to run ``from_steps`` and all below them;
+                by default ``steps`` where ``from_steps`` are given, else ``whole``.
+            from_steps: invocation ids to begin from.
+            code: ``as_run``, or ``newest`` for the latest code that was kept.
             parameters: those to change; None keeps all.
             steps: options to change, by invocation id.
 
         Raises:
-            Conflict: The scope is ``failed`` and the run has not ended.
-            UsageError: A parameter or option does not fit, or its code was not kept.
+            Conflict: The scope is not ``whole`` and the run has not ended.
+            UsageError: A parameter, a step or an option does not fit, or its code was not kept.
             Denied: This is a running step.
         """
-        asked = {"ref": str(self.id), "scope": scope, "parameters": parameters, "steps": steps}
+        asked = {
+            "ref": str(self.id),
+            "scope": scope or ("steps" if from_steps else "whole"),
+            "from_steps": list(from_steps),
+            "code": code,
+            "parameters": parameters,
+            "steps": steps,
+        }
         return pipeline_run(self._transport.ask("run.rerun", **asked), self._transport)
 
     def logs(self, *, follow: bool = True, poll: float = 0.3) -> Iterator[str]:

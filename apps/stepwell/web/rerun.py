@@ -16,7 +16,7 @@ from stepwell.core.ids import new_id
 from stepwell.core.plan import Overrides
 from stepwell.core.status import DONE_STEP, RerunScope, RunStatus, StepKind
 from stepwell.errors import UsageError
-from stepwell.execution import actions
+from stepwell.execution import actions, previews
 from stepwell.execution.parameters import ParameterErrors
 from stepwell.runs.models import Run, StepRun
 from stepwell.web import forms, option_forms, present, run_page
@@ -176,7 +176,7 @@ def _page(
 
 
 def _forecast(run: Run, form: Form) -> Forecast:
-    found = actions.preview_rerun(run=run, scope=form.scope, parameters=form.parameters, overrides=form.overrides)
+    found = previews.preview_rerun(run=run, scope=form.scope, parameters=form.parameters, overrides=form.overrides)
     fates = [fate for _, fate, _ in found.steps]
     return Forecast(
         lines=_lines(found.steps),

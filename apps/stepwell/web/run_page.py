@@ -26,7 +26,7 @@ _MARKS = {
     "failed": "✗",
     "cancelled": "⊘",
 }
-_SCOPES = {"failed": "from what failed", "whole": "everything"}
+_SCOPES = {"failed": "from what failed", "whole": "everything", "steps": "from chosen steps"}
 _MESSAGE_LIMIT = 400
 #: step options that are seconds
 _SECONDS = (".timeout", ".retry.delay")
@@ -108,7 +108,7 @@ def run_head(run: Run, user: User) -> RunHead:
         created=present.moment(run.created_at),
         started=present.moment(run.started_at),
         took=present.span(run.started_at, run.ended_at),
-        code=_code(run),
+        code=run.snapshot.label,
         tags=[str(tag) for tag in run.tags],
         warnings=[str(warning) for warning in run.warnings],
         parent_url=reverse("runs:detail", args=[run.parent.number]) if run.parent else "",
@@ -169,11 +169,6 @@ def log_url(run: Run, invocation_id: str, attempt: int) -> str:
     if "\n" in invocation_id:
         return ""
     return reverse("runs:log", args=[run.number, invocation_id, attempt])
-
-
-def _code(run: Run) -> str:
-    commit = run.snapshot.git_commit[:7]
-    return f"{run.snapshot.number} ({commit})" if commit else str(run.snapshot.number)
 
 
 def _actions(run: Run, user: User, counts: dict[str, int]) -> Actions:
