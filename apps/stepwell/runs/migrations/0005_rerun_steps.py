@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('runs', '0003_cleanup_kind'),
+        ('runs', '0004_dynamic'),
     ]
 
     operations = [
