@@ -45,7 +45,7 @@ def list_schedules(request: ApiRequest, filters: Query[ScheduleFilters]) -> Sche
     found = list(rows[: filters.limit + 1])
     page = found[: filters.limit]
     return SchedulePage(
-        items=[_shape(row, full=request.auth.sees_all) for row in page],
+        items=[schedule_detail(row, full=request.auth.sees_all) for row in page],
         next_cursor=page[-1].name if len(found) > filters.limit else None,
     )
 
@@ -68,12 +68,12 @@ def make_schedule(request: ApiRequest, response: HttpResponse, body: MakeSchedul
     )
     _record(request, "schedule.created", row, when=row.timing.describe())
     response["Location"] = f"/api/v1/schedules/{row.id}"
-    return Status(201, _shape(row, full=True))
+    return Status(201, schedule_detail(row, full=True))
 
 
 @router.get("/{ref}", response=answers(ScheduleDetail, 404), summary="Get a schedule by name or id")
 def get_schedule(request: ApiRequest, ref: Path[str]) -> ScheduleDetail:
-    return _shape(schedules.find_schedule(ref), full=request.auth.sees_all)
+    return schedule_detail(schedules.find_schedule(ref), full=request.auth.sees_all)
 
 
 @router.patch(
@@ -87,7 +87,7 @@ def change_schedule(request: ApiRequest, ref: Path[str], body: ChangeSchedule) -
     if body.paused != row.is_paused:
         (schedules.pause if body.paused else schedules.resume)(row)
         _record(request, "schedule.paused" if body.paused else "schedule.resumed", row)
-    return _shape(row, full=request.auth.sees_all)
+    return schedule_detail(row, full=request.auth.sees_all)
 
 
 @router.delete(
@@ -152,7 +152,7 @@ def fill_in(request: ApiRequest, ref: Path[str], body: FillIn) -> Status:
     return Status(201, FilledIn(times=wanted.times, done=wanted.done, run_ids=[run.id for run in runs]))
 
 
-def _shape(row: Schedule, *, full: bool) -> ScheduleDetail:
+def schedule_detail(row: Schedule, *, full: bool) -> ScheduleDetail:
     """Return a schedule; without ``full`` the values of environment variables are hidden."""
     overrides = row.parsed_overrides
     if not full:

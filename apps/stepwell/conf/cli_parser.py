@@ -5,26 +5,11 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from stepwell.conf.cli_parser_stored import add_models, add_schedules
+from stepwell.conf.cli_words import Commands, add_json
+
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8321
-
-
-class _Commands:
-    """Adds commands that all look alike: one line of help, one example, one handler."""
-
-    def __init__(self, parser: argparse.ArgumentParser, *, title: str, required: bool) -> None:
-        self._added = parser.add_subparsers(title=title, metavar="COMMAND", required=required)
-
-    def add(self, name: str, handler: str, summary: str, example: str) -> argparse.ArgumentParser:
-        parser = self._added.add_parser(
-            name,
-            help=summary,
-            description=f"{summary}.",
-            epilog=f"example:\n  {example}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
-        parser.set_defaults(handler=f"stepwell.conf.{handler}")
-        return parser
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -39,11 +24,13 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--version", action="store_const", dest="handler", const="stepwell.conf.cli_setup:print_version"
     )
-    commands = _Commands(parser, title="commands", required=False)
+    commands = Commands(parser, title="commands", required=False)
     _add_processes(commands)
     _add_pipelines(commands)
     _add_runs(commands)
     _add_logs(commands)
+    add_schedules(commands)
+    add_models(commands)
     _add_secrets(commands)
     _add_tokens(commands)
     _add_stack(commands)
@@ -51,7 +38,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_processes(commands: _Commands) -> None:
+def _add_processes(commands: Commands) -> None:
     up = commands.add("up", "up:run_up", "Start the dashboard and a runner", "stepwell up --port 8400")
     _add_address(up)
     up.add_argument(
@@ -72,7 +59,7 @@ def _add_address(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_pipelines(commands: _Commands) -> None:
+def _add_pipelines(commands: Commands) -> None:
     run = commands.add(
         "run",
         "cli_run:run_file",
@@ -105,17 +92,17 @@ def _add_parameters(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_runs(commands: _Commands) -> None:
+def _add_runs(commands: Commands) -> None:
     runs = commands.add(
         "runs", "cli_runs:list_runs", "List runs, show, cancel or rerun one", "stepwell runs --status failed"
     )
     _add_run_filters(runs)
-    below = _Commands(runs, title="with one run", required=False)
+    below = Commands(runs, title="with one run", required=False)
     listing = below.add("list", "cli_runs:list_runs", "List runs, newest first", "stepwell runs list --limit 5")
     _add_run_filters(listing, default=argparse.SUPPRESS)
     show = below.add("show", "cli_runs:show_run", "Show a run and its steps", "stepwell runs show 42")
     _add_ref(show)
-    _add_json(show, default=argparse.SUPPRESS)
+    add_json(show, default=argparse.SUPPRESS)
     cancel = below.add("cancel", "cli_runs:cancel_run", "Cancel a run", "stepwell runs cancel 42")
     _add_ref(cancel)
     rerun = below.add(
@@ -155,18 +142,14 @@ def _add_run_filters(parser: argparse.ArgumentParser, **default: Any) -> None:
     parser.add_argument("--trigger", action="append", metavar="TRIGGER", help="only runs started this way", **default)
     parser.add_argument("--since", metavar="TIME", help="only runs made since then: 2h, 3d or a date", **default)
     parser.add_argument("--limit", type=int, help="how many (default: 20)", **(default or {"default": 20}))
-    _add_json(parser, **default)
-
-
-def _add_json(parser: argparse.ArgumentParser, **default: Any) -> None:
-    parser.add_argument("--json", action="store_true", help="print JSON", **default)
+    add_json(parser, **default)
 
 
 def _add_ref(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("ref", metavar="RUN", help="its number, its id or the beginning of its id")
 
 
-def _add_logs(commands: _Commands) -> None:
+def _add_logs(commands: Commands) -> None:
     logs = commands.add(
         "logs", "cli_logs:print_logs", "Print the logs of a run or of one step", "stepwell logs 42 train -f"
     )
@@ -176,16 +159,16 @@ def _add_logs(commands: _Commands) -> None:
     logs.add_argument("--attempt", type=int, metavar="N", help="this attempt of the step (default: the newest)")
 
 
-def _add_secrets(commands: _Commands) -> None:
+def _add_secrets(commands: Commands) -> None:
     secrets = commands.add(
         "secrets", "cli_admin:list_secrets", "List, create, rotate or delete secrets", "stepwell secrets"
     )
-    _add_json(secrets)
-    below = _Commands(secrets, title="with one secret", required=False)
+    add_json(secrets)
+    below = Commands(secrets, title="with one secret", required=False)
     listing = below.add(
         "list", "cli_admin:list_secrets", "List secrets, never their values", "stepwell secrets list --json"
     )
-    _add_json(listing, default=argparse.SUPPRESS)
+    add_json(listing, default=argparse.SUPPRESS)
     create = below.add(
         "create",
         "cli_admin:create_secret",
@@ -208,14 +191,14 @@ def _add_secrets(commands: _Commands) -> None:
     delete.add_argument("name", metavar="NAME")
 
 
-def _add_tokens(commands: _Commands) -> None:
+def _add_tokens(commands: Commands) -> None:
     tokens = commands.add(
         "tokens", "cli_admin:list_tokens", "List, create or revoke API tokens", "stepwell tokens --json"
     )
-    _add_json(tokens)
-    below = _Commands(tokens, title="with one token", required=False)
+    add_json(tokens)
+    below = Commands(tokens, title="with one token", required=False)
     listing = below.add("list", "cli_admin:list_tokens", "List API tokens", "stepwell tokens list")
-    _add_json(listing, default=argparse.SUPPRESS)
+    add_json(listing, default=argparse.SUPPRESS)
     create = below.add(
         "create",
         "cli_admin:create_token",
@@ -230,14 +213,14 @@ def _add_tokens(commands: _Commands) -> None:
     revoke.add_argument("token", metavar="TOKEN", help="its id, name or first characters")
 
 
-def _add_stack(commands: _Commands) -> None:
+def _add_stack(commands: Commands) -> None:
     stack = commands.add(
         "stack", "cli_stack:list_components", "List, add or remove trackers and operators", "stepwell stack"
     )
-    _add_json(stack)
-    below = _Commands(stack, title="with one component", required=False)
+    add_json(stack)
+    below = Commands(stack, title="with one component", required=False)
     listing = below.add("list", "cli_stack:list_components", "List components", "stepwell stack list --json")
-    _add_json(listing, default=argparse.SUPPRESS)
+    add_json(listing, default=argparse.SUPPRESS)
     add = below.add(
         "add",
         "cli_stack:add_component",
@@ -269,13 +252,13 @@ def _add_kind(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", metavar="KIND", choices=["experiment_tracker", "step_operator"], help="%(choices)s")
 
 
-def _add_setup(commands: _Commands) -> None:
+def _add_setup(commands: Commands) -> None:
     link = commands.add(
         "login-link", "cli_admin:login_link", "Print a link that signs in once", "stepwell login-link ana"
     )
     link.add_argument("user", metavar="USER", nargs="?", help="whom (default: the first admin)")
     doctor = commands.add("doctor", "cli_doctor:examine", "Check this installation", "stepwell doctor")
-    _add_json(doctor)
+    add_json(doctor)
     commands.add("manage", "cli_setup:manage", "Run one of Django's commands", "stepwell manage migrate --check")
     commands.add("version", "cli_setup:print_version", "Print the version", "stepwell version")
 
