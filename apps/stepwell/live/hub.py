@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from django.db import DatabaseError, connection
 
+from stepwell.kit import gauges
 from stepwell.live.boxes import Mailbox
 from stepwell.live.feeds import Feed, RunFeed
 from stepwell.live.logs import LogFeed
@@ -92,8 +93,9 @@ class Hub:
 
     def _round(self) -> float | None:
         """Do one tick and return how long to sleep; None until someone comes."""
+        began = time.monotonic()
         try:
-            self.tick(time.monotonic())
+            self.tick(began)
         except (DatabaseError, OSError):
             log.exception("The live hub could not read; it tries again.")
             connection.close()
@@ -102,6 +104,8 @@ class Hub:
             # A feed with a bug must not leave pages that look live and are not: they reconnect and ask again.
             log.exception("The live hub failed; its sockets are closed.")
             self._give_up()
+        gauges.values["hub_round_seconds"] = time.monotonic() - began
+        gauges.values["hub_topics"] = len(self._feeds)
         if self._feeds:
             return TICK_SECONDS
         connection.close()

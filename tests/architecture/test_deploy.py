@@ -1,0 +1,72 @@
+"""What deploy/ says fits the program: variables, commands, files and metrics that exist."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import yaml
+
+from stepwell.conf import cli_parser
+from tests.architecture import source
+
+DEPLOY = source.ROOT / "deploy"
+VARIABLE = re.compile(r"^\| `([A-Z][A-Z0-9_]+)`", re.MULTILINE)
+
+
+def known_variables() -> set[str]:
+    listed = set(VARIABLE.findall((source.ROOT / "docs/settings.md").read_text(encoding="utf-8")))
+    return listed | {f"{name}_FILE" for name in listed}
+
+
+def compose() -> dict:
+    return yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+
+
+def test_every_variable_of_the_compose_file_and_the_example_is_one_we_read() -> None:
+    services = compose()["services"]
+    named = {name for service in ("web", "runner") for name in services[service]["environment"]}
+    example = (DEPLOY / "stepwell.env.example").read_text(encoding="utf-8")
+    named |= set(re.findall(r"^([A-Z_]+)=", example, re.MULTILINE))
+
+    assert named - known_variables() == set()
+
+
+def test_the_compose_file_names_only_what_it_defines() -> None:
+    whole = compose()
+    for name, service in whole["services"].items():
+        assert set(service.get("secrets", [])) <= set(whole["secrets"]), name
+        assert set(service.get("depends_on", [])) <= set(whole["services"]), name
+        volumes = {volume.split(":")[0] for volume in service.get("volumes", [])}
+        assert {volume for volume in volumes if not volume.startswith(".")} <= set(whole["volumes"]), name
+        assert "ports" not in service or name == "proxy", "only the proxy is reached from outside"
+
+
+def test_every_command_of_units_and_containers_parses() -> None:
+    commands = [service["command"] for name, service in compose()["services"].items() if name in {"web", "runner"}]
+    for unit in (DEPLOY / "systemd").glob("*.service"):
+        started = re.findall(r"^ExecStart=\S*/(stepwell .*)$", unit.read_text(encoding="utf-8"), re.MULTILINE)
+        commands += [line.split() for line in started]
+
+    assert len(commands) >= 5
+    for command in commands:
+        assert command[0] == "stepwell"
+        cli_parser.make_parser().parse_args(command[1:])
+
+
+def test_the_dashboard_shows_only_metrics_that_exist() -> None:
+    board = json.loads((DEPLOY / "grafana/stepwell.json").read_text(encoding="utf-8"))
+    page = (source.ROOT / "docs/how-to/metrics.md").read_text(encoding="utf-8")
+    code = (source.ROOT / "apps/stepwell/api/metrics.py").read_text(encoding="utf-8")
+    shown = {
+        name
+        for panel in board["panels"]
+        for target in panel["targets"]
+        for name in re.findall(r"stepwell_\w+", target["expr"])
+    }
+
+    assert len(board["panels"]) >= 8
+    for name in shown:
+        general = name.replace("_step_", "_run_").replace("recent_steps", "recent_runs")
+        assert name in page or general in page, name
+        assert name in code or name.removeprefix("stepwell_") in code or "recent" in name, name
