@@ -30,12 +30,12 @@ TERMINAL = {"completed", "failed", "cancelled"}
 class RunningInstance:
     """``url`` has no slash at its end; ``link`` signs the first admin in, once; ``api`` is a client with a token."""
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, settings: dict[str, str] | None = None) -> None:
         self.commands = Instance(folder=folder)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "stepwell", "up", "--port", "0", *arguments],
             cwd=folder,
-            env={**self.commands.environment, **QUICK},
+            env={**self.commands.environment, **QUICK, **(settings or {})},
             stdout=subprocess.PIPE,
             stderr=(folder / "up.log").open("w"),
             text=True,

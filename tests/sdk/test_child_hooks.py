@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -57,7 +58,7 @@ def test_hooks_of_a_step_that_completes_run_in_order_and_after_the_result(tmp_pa
     frames = run_step(fine, tmp_path)
 
     assert calls == ["start", "body", ("end", "NoneType"), "success"]
-    assert [frame.get("hook", frame["t"]) for frame in frames] == [
+    assert [frame.get("hook", frame["t"]) for frame in frames if frame["t"] != "hook_begins"] == [
         "started",
         "on_start",
         "result",
@@ -178,6 +179,28 @@ def test_hooks_know_their_step_and_see_the_outputs_stored(tmp_path: Path) -> Non
     assert calls[-1] == ("fine", True)
 
 
+def test_a_hook_knows_its_event_which_is_the_same_when_it_runs_again_late(tmp_path: Path) -> None:
+    def look() -> None:
+        assert get_step_context().event_id == os.environ["STEPWELL_EVENT_ID"]
+        calls.append(os.environ["STEPWELL_EVENT_ID"])
+
+    looking = fine.with_options(on_success=look, on_end=look)
+    run_step(looking, tmp_path)
+    first = [call for call in calls if call not in ("start", "body")]
+    calls.clear()
+    run_step(looking, tmp_path, kind="hook", hook="on_success")
+
+    assert len({*first}) == 2
+    assert calls == first[1:]
+    assert "STEPWELL_EVENT_ID" not in os.environ
+
+
+def test_a_late_hook_without_an_error_is_one_of_a_success(tmp_path: Path) -> None:
+    run_step(fine, tmp_path, kind="hook", hook="on_end")
+
+    assert calls == [("end", "NoneType")]
+
+
 def test_hooks_that_are_switched_off_do_not_run(tmp_path: Path) -> None:
     frames = run_step(fine, tmp_path, options={"hooks_enabled": False})
 
@@ -190,7 +213,7 @@ def test_the_failure_hook_runs_in_a_fresh_process_after_a_crash(tmp_path: Path) 
     frames = run_step(broken, tmp_path, kind="hook", hook="on_failure", error=error)
 
     assert calls == [("failure", "StepExecutionException")]
-    assert [frame["t"] for frame in frames] == ["started", "hook", "result"]
+    assert [frame["t"] for frame in frames] == ["started", "hook_begins", "hook", "result"]
     assert frames.result["status"] == "completed"
 
 

@@ -6,6 +6,14 @@ import os
 import time
 import uuid
 
+#: the space of event ids
+_EVENTS = uuid.UUID("8a3f0f52-6a0e-5d0c-9d5e-5b6d1b0f7c11")
+
+
+def event_id(owner: uuid.UUID | str, name: str) -> uuid.UUID:
+    """Return the id of the event ``name`` of a row: the same whenever and wherever it is told."""
+    return uuid.uuid5(_EVENTS, f"{owner}:{name}")
+
 
 def new_id() -> uuid.UUID:
     """Return a new UUIDv7: 48 bits of milliseconds since 1970, then 74 random bits."""

@@ -57,6 +57,8 @@ class Supervision:
         self.outcome: Outcome | None = None
         self.finished = False
         self.is_lost = False
+        #: how the process ended once its result was known: hooks over their limit, a signal or the loss of its host
+        self.hooks_stopped = self.was_killed = False
         self.pid = 0
         self.progress: dict[str, Any] | None = None
         self._host = host
@@ -163,6 +165,7 @@ class Supervision:
                     self._forked(int(frame["pid"]))
                 case "exited":
                     self._gone, self._ending = True, frame
+                    self.was_killed = bool(frame.get("signal"))
                 case "refused":
                     self._gone, self._gone_reason = True, str(frame.get("error"))
         if self._launched.ctl.closed and not self._gone:
@@ -219,6 +222,7 @@ class Supervision:
         if self._is_due(self._stop_at):
             self._stop_at = None
             if self._has_result:
+                self.hooks_stopped = True
                 self._output.note("ERROR the hooks took longer than their limit and were stopped")
                 self._kill()
             elif self._timeout is not None:
@@ -307,7 +311,7 @@ class Supervision:
         self._kill()
 
     def _lose_host(self, reason: str) -> None:
-        self._gone, self._gone_reason = True, reason
+        self._gone, self._gone_reason, self.was_killed = True, reason, True
         self._sweep_until = self._now + _SWEEP_SECONDS
 
     def _check_end(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
+
 from stepwell.accounts.models import InstanceSettings
 from stepwell.artifacts import model_actions, model_queries
 from stepwell.core import values
@@ -74,14 +76,15 @@ def _open(claim: Claim, option: str, value: str | bool | None) -> Opened | None:
     return open_for(option, value, run_id=step.run_id, step_name=step.invocation_id, attempt_id=claim.attempt.id)
 
 
-def hook_spec(claim: Claim, launch: Launch, *, error: dict[str, Any]) -> LaunchSpec:
-    """Return how to run ``on_failure`` in a fresh process, for an attempt whose own process is gone."""
-    kept = ("pipeline", "parameters", "variant", "step", "context", "artifact_root", "attempt", "max_attempts")
+def hook_spec(claim: Claim, launch: Launch, *, hook: str, error: dict[str, Any] | None) -> LaunchSpec:
+    """Return how to run a hook in a fresh process, for an attempt whose own process is gone; None is no error."""
+    about = ("pipeline", "parameters", "variant", "step", "inputs", "context", "artifact_root")
+    kept = (*about, "attempt", "max_attempts", "hook_seconds")
     payload = {name: launch.spec.payload[name] for name in kept if name in launch.spec.payload}
     return LaunchSpec(
         kind="hook",
         attempt_id=str(claim.attempt.id),
-        payload={**payload, "kind": "hook", "hook": "on_failure", "error": error},
+        payload={**payload, "kind": "hook", "hook": hook, "error": error},
         environment=launch.spec.environment,
     )
 
@@ -132,5 +135,6 @@ def _step_payload(claim: Claim, options: StepOptions, return_exception: bool) ->
             "attempt_id": str(claim.attempt.id),
             "model": model_queries.as_told(model_actions.version_of(step)),
         },
+        "hook_seconds": settings.HOOK_SECONDS,
         "return_exception": return_exception,
     }

@@ -16,7 +16,7 @@ from stepwell.core.status import AttemptStatus, RunStatus, StepKind, StepStatus
 from stepwell.engine.advance import advance
 from stepwell.engine.ports import ErrorInfo, Outcome
 from stepwell.errors import ConfigError, StepwellError
-from stepwell.execution import inputs, moves, planning
+from stepwell.execution import hookcalls, inputs, moves, planning
 from stepwell.execution.claims import Claim, LeaseLost, attempt_payload
 from stepwell.execution.stores import OrmRunStore
 from stepwell.kit.models import DbNow
@@ -60,6 +60,7 @@ def _publish(claim: Claim, outcome: Outcome) -> None:
         _crash(step, outcome)
     else:
         _fail(step, outcome)
+    hookcalls.owe(claim, step, outcome)
     if step.is_finished or step.run.status == RunStatus.CANCELLING:
         advance(OrmRunStore(), step.run_id, ended=step.id)
 

@@ -16,9 +16,11 @@ from huey.consumer import Worker as HueyWorker
 from stepwell.accounts.models import InstanceSettings
 from stepwell.engine import trees
 from stepwell.execution import clock, doorbell, inputs, nodes, retention, sweep
+from stepwell.execution.couriers import Courier
 from stepwell.execution.hosts import HostPool
+from stepwell.execution.latehooks import Redelivery
 from stepwell.execution.watching import StopRequests
-from stepwell.execution.worker import Worker
+from stepwell.execution.worker import Worker, pace
 from stepwell.runs.models import RunnerNode
 from stepwell.sdk.artifactstore import ArtifactStore
 
@@ -89,12 +91,17 @@ class Runner:
         slots = InstanceSettings.load().step_slots
         self.node = nodes.register(RunnerNode.Kind.RUNNER, slots=slots)
         self._listen_for_signals()
-        doorbell.huey.take = Worker(node_id=self.node.id, hosts=self.hosts, stops=self.stops).take
+        self.worker = Worker(node_id=self.node.id, hosts=self.hosts, stops=self.stops)
+        doorbell.huey.take = self.worker.take
         self.consumer = SlotConsumer(
             doorbell.huey, workers=slots, periodic=False, initial_delay=_POLL_SECONDS, max_delay=_POLL_SECONDS
         )
         SlotWorker.slots = slots
         self.consumer.start()
+        hooks = Redelivery(node_id=self.node.id, hosts=self.hosts, pace=pace())
+        self.couriers = [Courier("hooks", hooks.round)]
+        for courier in self.couriers:
+            courier.start()
         log.info("Runner %s is ready with %d step slots.", self.node.id, slots)
         try:
             self._tick_until_stopped()
@@ -151,6 +158,8 @@ class Runner:
 
     def _shut_down(self) -> None:
         self.consumer.stop_flag.set()
+        for courier in self.couriers:
+            courier.stop.set()
         deadline = time.monotonic() + settings.GRACE_SECONDS
         while self._is_busy() and time.monotonic() < deadline and not self.stops.shutting_down.is_set():
             time.sleep(0.05)
@@ -159,11 +168,13 @@ class Runner:
         while self._is_busy() and time.monotonic() < deadline:
             time.sleep(0.05)
         self.hosts.close()
+        for courier in self.couriers:
+            courier.join(settings.GRACE_SECONDS)
         nodes.stopped(self.node.id)
         log.info("Runner %s has stopped.", self.node.id)
 
     def _is_busy(self) -> bool:
-        return any(thread.is_alive() for _, thread in self.consumer.worker_threads)
+        return self.worker.is_busy or any(thread.is_alive() for _, thread in self.consumer.worker_threads)
 
 
 def run_runner() -> None:

@@ -23,6 +23,8 @@ from stepwell.errors import StepwellError, UsageError
 from stepwell.execution import (
     actions,
     archives,
+    hookcalls,
+    latehooks,
     launching,
     nodes,
     operators,
@@ -110,7 +112,7 @@ def _say(text: str) -> None:
 
 @dataclass(slots=True)
 class _Flight:
-    """An attempt that runs now, or its late hook, whose attempt has ended with ``outcome``."""
+    """An attempt that runs now, or one of its hooks in a process of its own, once it has ended with ``outcome``."""
 
     claim: Claim
     watcher: AttemptWatcher
@@ -120,6 +122,7 @@ class _Flight:
     #: where a step operator runs it
     place: OperatorHost | None = None
     outcome: Outcome | None = None
+    hook: latehooks.LateHook | None = None
 
 
 @dataclass(slots=True)
@@ -203,7 +206,8 @@ class _Loop:
         return Run.objects.values_list("status", flat=True).get(id=run.id) in TERMINAL_RUN
 
     def _start_waiting(self) -> None:
-        while self.waiting and len(self.flights) < parallel_steps():
+        # An attempt whose result is stored, and that only runs its hooks, keeps nobody waiting.
+        while self.waiting and sum(not one.watcher.published for one in self.flights.values()) < parallel_steps():
             claimed = claim(self.waiting.popleft(), owner_id=self.node_id, script=True)
             if claimed is not None:
                 self._launch(claimed)
@@ -239,15 +243,14 @@ class _Loop:
     def _land(self, supervision: Supervision) -> None:
         flight = next(flight for flight in self.flights.values() if flight.supervision is supervision)
         outcome = flight.outcome or supervision.outcome
-        if flight.outcome is not None:
-            worker.end_late_hook(flight.watcher, supervision.outcome)
+        if flight.hook is not None:
+            flight.hook.settle()
         elif not supervision.is_lost:
             worker.finish(flight.watcher, outcome, writer=flight.writer, launch=flight.launch)
-            host = flight.place or self.host
-            if hook := worker.late_hook(flight.watcher, flight.launch, outcome, host=host, writer=flight.writer):
-                flight.outcome, flight.supervision = outcome, hook
-                self.group.add(hook)
-                return
+            hookcalls.settle(flight.claim, supervision, begun=flight.watcher.hooks_begun)
+        if not supervision.is_lost and self._start_hook(flight):
+            flight.outcome = outcome
+            return
         if flight.place is not None:
             flight.place.close()
         flight.writer.seal()
@@ -258,6 +261,18 @@ class _Loop:
             usage=outcome,
         )
         del self.flights[flight.claim.attempt.id]
+
+    def _start_hook(self, flight: _Flight) -> bool:
+        """Start the next hook that the attempt's own process left; return False when there is none."""
+        host = flight.place or self.host
+        flight.hook = latehooks.next_hook(
+            flight.claim, launch=flight.launch, host=host, writer=flight.writer, pace=worker.pace()
+        )
+        if flight.hook is None:
+            return False
+        flight.supervision = flight.hook.supervision
+        self.group.add(flight.supervision)
+        return True
 
     def _publish(self, watcher: AttemptWatcher, outcome: Outcome) -> None:
         with AnswerHere() as made:

@@ -43,7 +43,8 @@ def open_log(claim: Claim, launch: Launch, *, is_echoed: bool = False) -> StepLo
         keeps_output=launch.options.enable_step_logs,
         is_echoed=is_echoed,
     )
-    for remark in remarks(launch.options):
+    # A log that was begun before has them.
+    for remark in remarks(launch.options) if not log.n_bytes else ():
         log.note(remark)
     return log
 

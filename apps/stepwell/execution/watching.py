@@ -14,7 +14,7 @@ from django.db import transaction
 
 from stepwell.core.status import TERMINAL_ATTEMPT, AttemptStatus
 from stepwell.engine.ports import Outcome
-from stepwell.execution import calls, claims, publish
+from stepwell.execution import calls, claims, hookcalls, publish
 from stepwell.execution.claims import Claim, LeaseLost
 from stepwell.execution.doorbell import AnswerHere, ring
 from stepwell.runs import events
@@ -58,8 +58,8 @@ class AttemptWatcher:
         self.published = False
         #: the attempt this worker takes next without waiting for the queue
         self.follow_up: UUID | None = None
-        #: names of hooks that ended and said so
-        self.hooks_told: set[str] = set()
+        #: names of hooks that the process began
+        self.hooks_begun: set[str] = set()
         self._stops = stops
         self._renewed_at = time.monotonic()
 
@@ -81,6 +81,9 @@ class AttemptWatcher:
     def frame(self, frame: dict[str, Any]) -> dict[str, Any] | None:
         if frame.get("t") == "call":
             return calls.answer_frame(frame, asker=calls.Asker(claim=self.claim))
+        if frame.get("t") == "hook_begins":
+            self.hooks_begun.add(str(frame.get("hook", "")))
+            return None
         handler = {
             "metadata": self._store_metadata,
             "tags": self._store_tags,
@@ -154,16 +157,4 @@ class AttemptWatcher:
         events.record(self.claim.step.run_id, "note", {**payload, "level": "warning"})
 
     def _store_hook(self, frame: dict[str, Any]) -> None:
-        self.hooks_told.add(str(frame.get("hook", "")))
-        events.record(
-            self.claim.step.run_id,
-            "hook",
-            {
-                "step": str(self.claim.step.id),
-                "invocation_id": self.claim.step.invocation_id,
-                "hook": str(frame.get("hook", "")),
-                "ok": bool(frame.get("ok")),
-                "seconds": frame.get("seconds"),
-                "error": str(frame.get("error", ""))[:2000],
-            },
-        )
+        hookcalls.told(self.claim, frame)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict
+import threading
+import time
 from uuid import UUID
 
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, connections
 
 from stepwell.core.durations import format_duration
 from stepwell.core.status import AttemptStatus, StepStatus
@@ -15,9 +16,9 @@ from stepwell.engine.logfile import LogWriter
 from stepwell.engine.masking import Masker
 from stepwell.engine.ports import ErrorInfo, LaunchSpec, Outcome
 from stepwell.engine.stephost import StepHost
-from stepwell.engine.supervise import Pace, Supervision, supervise
+from stepwell.engine.supervise import Group, Pace, Supervision, supervise
 from stepwell.errors import StepwellError
-from stepwell.execution import launching, operators
+from stepwell.execution import hookcalls, latehooks, launching, operators
 from stepwell.execution.claims import Claim, claim
 from stepwell.execution.doorbell import ring
 from stepwell.execution.hosts import HostPool, base_environment
@@ -28,6 +29,10 @@ from stepwell.execution.watching import AttemptWatcher, StopRequests
 from stepwell.runs.models import StepRun
 
 log = logging.getLogger(__name__)
+#: how long a slot waits for a process whose result is stored; hooks that take longer go on beside it
+_LINGER_SECONDS = 0.05
+#: attempts whose hooks run beside the slots, at most
+_MOST_TAILS = 32
 
 
 def pace() -> Pace:
@@ -46,6 +51,13 @@ class Worker:
         self.node_id = node_id
         self._hosts = hosts
         self._stops = stops
+        #: threads that see attempts to their end whose results are stored
+        self._tails: set[threading.Thread] = set()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether hooks of attempts run whose slots were given back."""
+        return bool(self._tails)
 
     def take(self, attempt_id: UUID) -> None:
         """Run the attempt, if it is still to be had, and then those that follow from it one by one."""
@@ -67,52 +79,98 @@ class Worker:
             host = place or self._hosts.take(snapshot)
         except StepwellError as exc:
             return _fail_unstarted(claimed, exc, self._stops)
+        attempt = AttemptRun(claimed, launch=launch, host=host, stops=self._stops)
         try:
-            return run_claimed(claimed, launch=launch, host=host, stops=self._stops)
+            attempt.run_until_published()
+            if attempt.is_over or len(self._tails) >= _MOST_TAILS:
+                attempt.run_to_end()
         finally:
-            place.close() if place else self._hosts.release(snapshot)
-            self._stops.forget(claimed.attempt.id)
+            if attempt.is_over:
+                self._give_back(attempt, place)
+            else:
+                self._leave(attempt, place)
+        return attempt.watcher.follow_up
+
+    def _leave(self, attempt: AttemptRun, place: OperatorHost | None) -> None:
+        """See to the hooks in a thread of their own: the slot is free for the next step."""
+        thread = threading.Thread(target=self._run_tail, args=(attempt, place), name="hooks", daemon=True)
+        self._tails.add(thread)
+        thread.start()
+
+    def _run_tail(self, attempt: AttemptRun, place: OperatorHost | None) -> None:
+        try:
+            attempt.run_to_end()
+        except Exception:
+            # Boundary of the thread: what it left undone is found open by the next round.
+            log.exception("The hooks of attempt %s could not be seen to their end.", attempt.claim.attempt.id)
+        finally:
+            self._give_back(attempt, place)
+            connections.close_all()
+            self._tails.discard(threading.current_thread())
+
+    def _give_back(self, attempt: AttemptRun, place: OperatorHost | None) -> None:
+        place.close() if place else self._hosts.release(attempt.claim.step.run.snapshot)
+        self._stops.forget(attempt.claim.attempt.id)
 
 
-def run_claimed(claimed: Claim, *, launch: Launch, host: StepHost | OperatorHost, stops: StopRequests) -> UUID | None:
-    """Supervise a claimed attempt to its end; return the attempt this worker takes next, if any."""
-    masker = Masker(launch.secret_values)
-    watcher = AttemptWatcher(claimed, stops=stops)
-    writer = open_log(claimed, launch)
-    supervision = _supervision(launch.spec, host, writer, masker, watcher, launch.options.timeout)
-    outcome = supervise(supervision)
-    if supervision.is_lost:
-        writer.seal()
-        return None
-    finish(watcher, outcome, writer=writer, launch=launch)
-    if hook := late_hook(watcher, launch, outcome, host=host, writer=writer):
-        end_late_hook(watcher, supervise(hook))
-    writer.seal()
-    watcher.sealed(log_bytes=writer.n_bytes, log_lines=writer.n_lines, dropped=writer.dropped_bytes, usage=outcome)
-    return watcher.follow_up
+class AttemptRun:
+    """A claimed attempt under supervision, from launch to the end of its hooks and log."""
+
+    def __init__(self, claimed: Claim, *, launch: Launch, host: StepHost | OperatorHost, stops: StopRequests) -> None:
+        self.claim = claimed
+        self.launch = launch
+        self.watcher = AttemptWatcher(claimed, stops=stops)
+        self.is_over = False
+        self._host = host
+        self._writer = open_log(claimed, launch)
+        masker = Masker(launch.secret_values)
+        self._supervision = _supervision(launch.spec, host, self._writer, masker, self.watcher, launch.options.timeout)
+        self._group = Group()
+        self._group.add(self._supervision)
+
+    def run_until_published(self) -> None:
+        """Supervise it until what follows may start; to its end, if that comes within a moment."""
+        while self._group and not self.watcher.published:
+            self._group.run_once()
+        linger_until = time.monotonic() + _LINGER_SECONDS
+        while self._group and (left := linger_until - time.monotonic()) > 0:
+            self._group.run_once(left)
+        if not self._group:
+            self.run_to_end()
+
+    def run_to_end(self) -> None:
+        """Supervise it until its process is gone, then run the hooks that it left."""
+        if self.is_over:
+            return
+        while self._group:
+            self._group.run_once()
+        outcome = self._supervision.outcome
+        self.is_over = True
+        if self._supervision.is_lost or outcome is None:
+            self._writer.seal()
+            return
+        finish(self.watcher, outcome, writer=self._writer, launch=self.launch)
+        hookcalls.settle(self.claim, self._supervision, begun=self.watcher.hooks_begun)
+        while hook := self._next_hook():
+            supervise(hook.supervision)
+            hook.settle()
+        self._writer.seal()
+        self.watcher.sealed(
+            log_bytes=self._writer.n_bytes,
+            log_lines=self._writer.n_lines,
+            dropped=self._writer.dropped_bytes,
+            usage=outcome,
+        )
+
+    def _next_hook(self) -> latehooks.LateHook | None:
+        return latehooks.next_hook(self.claim, launch=self.launch, host=self._host, writer=self._writer, pace=pace())
 
 
 def finish(watcher: AttemptWatcher, outcome: Outcome, *, writer: LogWriter, launch: Launch) -> None:
     """Publish what was not published yet, and write into the log how it ended."""
     watcher.result(outcome)
-    _record_lost_hooks(watcher, outcome, launch)
     if outcome.status != AttemptStatus.COMPLETED:
         writer.note(_closing_line(watcher.claim, outcome, launch))
-
-
-def _record_lost_hooks(watcher: AttemptWatcher, outcome: Outcome, launch: Launch) -> None:
-    """Say of each hook that was due after the result that the process ended before it did."""
-    due = {AttemptStatus.COMPLETED: ("on_end", "on_success"), AttemptStatus.FAILED: ("on_end", "on_failure")}
-    for name in due.get(outcome.status, ()) if launch.options.hooks_enabled else ():
-        if not getattr(launch.options.hooks, name) or name in watcher.hooks_told:
-            continue
-        if name == "on_failure" and not _is_last(launch, outcome):
-            continue
-        watcher.frame({"t": "hook", "hook": name, "ok": False, "error": "The process ended before the hook did."})
-
-
-def _is_last(launch: Launch, outcome: Outcome) -> bool:
-    return bool(launch.spec.payload.get("last_attempt")) or not (outcome.error is None or outcome.error.retryable)
 
 
 def _supervision(
@@ -144,43 +202,3 @@ def _closing_line(claimed: Claim, outcome: Outcome, launch: Launch) -> str:
     if step.status == StepStatus.QUEUED:
         return f"{line.rstrip('.')}. It runs again."
     return line if line.endswith(".") else f"{line}."
-
-
-def _needs_late_hook(claimed: Claim, launch: Launch, outcome: Outcome) -> bool:
-    """Return whether ``on_failure`` is due and the step's own process could not run it."""
-    if outcome.status not in {AttemptStatus.CRASHED, AttemptStatus.TIMED_OUT}:
-        return False
-    options = launch.options
-    failed = StepRun.objects.filter(id=claimed.step.id, status=StepStatus.FAILED).exists()
-    return failed and options.hooks_enabled and bool(options.hooks.on_failure)
-
-
-class _HookWatcher(AttemptWatcher):
-    """Records what the hook did; the attempt has ended and stays as it is."""
-
-    def started(self, *, pid: int) -> None:
-        pass
-
-    def beat(self, *, progress: object, log_bytes: int, log_lines: int) -> str:
-        return "go"
-
-    def result(self, outcome: Outcome) -> None:
-        pass
-
-
-def late_hook(
-    watcher: AttemptWatcher, launch: Launch, outcome: Outcome, *, host: StepHost | OperatorHost, writer: LogWriter
-) -> Supervision | None:
-    """Return the supervision of ``on_failure`` in a fresh process, when it is due and the step's own is gone."""
-    if not _needs_late_hook(watcher.claim, launch, outcome):
-        return None
-    error = outcome.error or ErrorInfo(type="StepCrashed", message=outcome.reason)
-    spec = launching.hook_spec(watcher.claim, launch, error=asdict(error))
-    recorder = _HookWatcher(watcher.claim, stops=StopRequests())
-    return _supervision(spec, host, writer, Masker(launch.secret_values), recorder, settings.HOOK_SECONDS)
-
-
-def end_late_hook(watcher: AttemptWatcher, ended: Outcome) -> None:
-    """Record a late hook that did not come to its end."""
-    if ended.status != AttemptStatus.COMPLETED:
-        watcher.frame({"t": "hook", "hook": "on_failure", "ok": False, "error": ended.reason})

@@ -21,6 +21,7 @@ from stepwell.core.status import (
     Trigger,
 )
 from stepwell.kit.models import Row
+from stepwell.kit.outbox import OutboxItem
 from stepwell.pipelines.models import Pipeline, Snapshot
 
 
@@ -301,6 +302,21 @@ class Attempt(Row):
 
     def __str__(self) -> str:
         return f"{self.step_run.invocation_id} attempt {self.number}"
+
+
+class HookCall(OutboxItem):
+    """A hook that is owed for the end of an attempt. Its id is the event id the hook sees, at every try."""
+
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="hook_calls")
+    step_run = models.ForeignKey(StepRun, on_delete=models.CASCADE, related_name="hook_calls")
+    attempt = models.ForeignKey(Attempt, on_delete=models.CASCADE, related_name="hook_calls")
+    #: on_end, on_success or on_failure
+    hook = models.CharField(max_length=16)
+    #: hooks of one attempt run in this order
+    ordinal = models.PositiveSmallIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.hook} of {self.attempt}"
 
 
 class RunEvent(models.Model):

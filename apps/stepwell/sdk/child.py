@@ -94,7 +94,7 @@ def _run_step(payload: dict[str, Any], frames: Channel, memory: Memory) -> None:
 
 def _run_hook(payload: dict[str, Any], frames: Channel, memory: Memory) -> None:
     frames.send({"t": "started"})
-    StepRun(payload=payload, channel=frames, step=_find_step(payload, memory.invocations)).run_failure_hook()
+    StepRun(payload=payload, channel=frames, step=_find_step(payload, memory.invocations)).run_late_hook()
 
 
 def _run_cleanup(payload: dict[str, Any], frames: Channel, memory: Memory) -> None:

@@ -78,6 +78,8 @@ class StepContext:
     #: artifact names by output name, in the order of the step's signature
     output_names: dict[str, str | None] = field(default_factory=dict)
     notes: dict[str, OutputNotes] = field(default_factory=dict)
+    #: inside a hook: the id of what it is called for, the same when it is called again for it
+    event_id: str | None = None
     draft: Path | None = None
     channel: Channel | None = None
     _pid: int = field(default_factory=os.getpid)

@@ -16,21 +16,29 @@ from stepwell.sdk import errorinfo
 
 #: one hook may take this long; a little less than the supervisor's limit, after which the hooks that follow are lost
 HOOK_SECONDS = 9.5
+_SHARE = 0.95
 
 
 class HookTimeout(BaseException):
     """A hook took too long. Not an Exception, so that the hook's own ``except`` does not swallow it."""
 
 
-def call_hook(name: str, work: Callable[[], Any]) -> dict[str, Any]:
-    """Run one hook and return its ``hook`` frame. ``work`` finds the hook and calls it with its arguments."""
+def call_hook(name: str, work: Callable[[], Any], *, limit: float | None = None) -> dict[str, Any]:
+    """Run one hook and return its ``hook`` frame.
+
+    Args:
+        name: what it is called.
+        work: finds the hook and calls it with its arguments.
+        limit: the supervisor's limit in seconds.
+    """
     began = time.monotonic()
     error = ""
+    most = HOOK_SECONDS if limit is None else limit * _SHARE
     try:
-        with _limit(HOOK_SECONDS):
+        with _limit(most):
             finish(work())
     except HookTimeout:
-        error = f"It was stopped after {HOOK_SECONDS:g} seconds."
+        error = f"It was stopped after {most:g} seconds."
     except BaseException as failure:  # user code; even sys.exit() in a hook is only that hook's failure
         found = errorinfo.describe(failure)
         error = f"{found['type']}: {found['message']}"[:1000]

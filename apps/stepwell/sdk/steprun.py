@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from stepwell import errors
+from stepwell.core.ids import event_id
 from stepwell.errors import StepExecutionException
 from stepwell.sdk import calls, errorinfo, hookcalls, hooks, loading, metadata, outputcheck, publishing, trackers
 from stepwell.sdk import context as contexts
@@ -18,6 +20,8 @@ from stepwell.sdk.materializers import storing
 from stepwell.sdk.models import resolved_model
 from stepwell.sdk.steps import BaseStep
 
+#: holds the event id while a hook runs
+EVENT_VARIABLE = "STEPWELL_EVENT_ID"
 #: values of exactly these classes need no pydantic to fit their annotation
 _SIMPLE = (str, int, float, bool)
 
@@ -61,13 +65,13 @@ class StepRun:
         self.channel.send(result)
         self._call_last_hooks(result, failure)
 
-    def run_failure_hook(self) -> None:
-        """Run ``on_failure`` for an attempt whose process is gone."""
+    def run_late_hook(self) -> None:
+        """Run one hook for an attempt whose process is gone; without an ``error`` the attempt completed."""
         contexts.enter(self.context)
-        told = self.payload.get("error") or {}
-        exc = StepExecutionException(
-            told.get("message") or f"The step {self.context.step_name} did not complete.", step=self.context.step_name
-        )
+        exc = None
+        if (told := self.payload.get("error")) is not None:
+            message = told.get("message") or f"The step {self.context.step_name} did not complete."
+            exc = StepExecutionException(message, step=self.context.step_name)
         report_hook(self.channel, self._call_hook(self.payload.get("hook", "on_failure"), exc), is_told=True)
 
     def _make_outputs(self, store: ArtifactStore) -> list[dict[str, Any]]:
@@ -162,9 +166,24 @@ class StepRun:
             found = hooks.load_hook(name, hook, owner=f"Step {self.context.step_name}")
             return hooks.call_hook(name, found, exc)
 
-        frame = hookcalls.call_hook(name, work)
+        with self._event(name):
+            self.channel.send({"t": "hook_begins", "hook": name})
+            frame = hookcalls.call_hook(name, work, limit=self.payload.get("hook_seconds"))
         self.channel.send(frame)
         return frame
+
+    @contextlib.contextmanager
+    def _event(self, name: str) -> Iterator[None]:
+        """Let the hook know which event it is called for: on a repeated call it is the same."""
+        ref = self.context.step_run
+        # Once per step, or once per attempt.
+        owner = ref.id if name in ("on_success", "on_failure") else ref.attempt_id
+        self.context.event_id = os.environ[EVENT_VARIABLE] = str(event_id(owner, name))
+        try:
+            yield
+        finally:
+            self.context.event_id = None
+            os.environ.pop(EVENT_VARIABLE, None)
 
 
 def _refusal(stored: dict[str, Any]) -> errors.StepwellError:
