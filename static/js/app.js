@@ -6,5 +6,7 @@ import "./elements/live-run.js";
 import "./elements/live-runs.js";
 import "./elements/log-tail.js";
 import { showConnection } from "./lib/connection.js";
+import { watchTicks } from "./lib/ticks.js";
 
 showConnection();
+watchTicks();

@@ -58,13 +58,13 @@ class Server:
 
     cookie = "stepwell"
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, settings: str = "tests.settings") -> None:
         self.home = home
         self.environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("STEPWELL_", "DATABASE_URL"))},
             "STEPWELL_HOME": str(home),
             "PYTHONPATH": f"{ROOT / 'apps'}{os.pathsep}{ROOT}",
-            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "DJANGO_SETTINGS_MODULE": settings,
             "PYTHONWARNINGS": "default",
         }
         self.hand = Hand(self.environment)

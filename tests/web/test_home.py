@@ -75,7 +75,7 @@ def test_queries_do_not_grow_with_runs_and_pipelines(as_charlie: Client, django_
         factories.make_run(status="completed", steps=3)
     InstanceSettings.load()
 
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(12):
         as_charlie.get("/")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from datetime import timedelta
 
 import pytest
@@ -11,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from stepwell.accounts.models import InstanceSettings
-from stepwell.web import runs
+from stepwell.web import run_list
 from tests import factories
 from tests.web.page import Element, read
 
@@ -22,6 +24,16 @@ def numbers(page: Element) -> list[int]:
     """The runs of the page, in its order."""
     rows = page.one("tbody").all("tr") if page.has("tbody") else []
     return [int(row.one("a", class_="table__link")["href"].split("/")[2]) for row in rows]
+
+
+def all_pages(client: Client, path: str | None) -> list[int]:
+    seen: list[int] = []
+    while path:
+        page = read(client.get(path))
+        seen += numbers(page)
+        following = page.all("a", rel="next")
+        path = f"/runs/{following[0]['href']}" if following else None
+    return seen
 
 
 def test_runs_are_listed_newest_first_with_state_steps_and_time(as_charlie: Client) -> None:
@@ -74,7 +86,7 @@ def test_filters_choose_runs(as_charlie: Client, query: str, expected: list[int]
 
 
 @pytest.mark.parametrize(
-    "query", ["status=nope", "trigger=nope", "pipeline=nope", "since=ten", "before=1", "since=9e99d"]
+    "query", ["status=nope", "trigger=nope", "pipeline=nope", "since=ten", "after=1", "since=9e99d"]
 )
 def test_a_filter_that_does_not_exist_is_refused_in_words(as_charlie: Client, query: str) -> None:
     page = read(as_charlie.get(f"/runs/?{query}"), status=422)
@@ -103,28 +115,109 @@ def test_each_filter_in_force_is_a_chip_that_leaves_the_others(as_charlie: Clien
     assert without_tag["aria-label"] == "Remove filter tag: gpu"
 
 
-def test_the_form_shows_what_is_filtered(as_charlie: Client) -> None:
-    page = read(as_charlie.get("/runs/?status=failed&text=abc"))
+def test_chips_and_text_say_the_same(as_charlie: Client) -> None:
+    factories.make_pipeline("train-model")
+    address = "/runs/?status=failed&pipeline=train-model&tag=two+words&since=7d&text=abc"
+    text = read(as_charlie.get(address)).one("input", name="q")["value"]
 
-    form = page.one("form", class_="filters")
-    assert form.one("input", name="text")["value"] == "abc"
-    assert [option["value"] for option in form.all("option") if "selected" in option.attributes] == ["failed"]
+    assert text == 'status:failed pipeline:train-model tag:"two words" since:7d abc'
+    assert as_charlie.get("/runs/", {"q": text})["Location"] == address
+    assert as_charlie.get("/runs/", {"q": "", "sort": "-took"})["Location"] == "/runs/?sort=-took"
+    assert as_charlie.get("/runs/", {"q": ""})["Location"] == "/runs/?view=all"
+
+
+def test_text_with_a_filter_there_is_not_is_refused_in_words(as_charlie: Client) -> None:
+    page = read(as_charlie.get("/runs/", {"q": "state:failed"}), status=422)
+
+    assert "There is no filter “state:”." in page.text
+    assert as_charlie.get("/runs/", {"q": '"state:failed"'})["Location"] == "/runs/?text=state%3Afailed"
+
+
+def test_a_menu_adds_a_filter_and_leaves_the_others(as_charlie: Client) -> None:
+    page = read(as_charlie.get("/runs/?status=failed&tag=gpu&after="))
+
+    added = [link["href"] for link in page.all("a") if link.text == "Queued"]
+    assert added == ["?status=failed&status=queued&tag=gpu"]
 
 
 def test_pages_follow_one_another_without_gap_or_repeat(as_charlie: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runs, "PAGE_ROWS", 2)
+    monkeypatch.setattr(run_list, "PAGE_ROWS", 2)
     pipeline = factories.make_pipeline()
     for _ in range(5):
         factories.make_run(pipeline=pipeline)
-    seen: list[int] = []
-    path: str | None = "/runs/?status=completed"
-    while path:
-        page = read(as_charlie.get(path))
-        seen += numbers(page)
-        following = page.all("a", rel="next")
-        path = f"/runs/{following[0]['href']}" if following else None
+    assert all_pages(as_charlie, "/runs/?status=completed") == [5, 4, 3, 2, 1]
 
-    assert seen == [5, 4, 3, 2, 1]
+
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [
+        ("started", [1, 2, 3, 4, 5]),
+        ("-took", [5, 3, 1, 4, 2]),
+        ("took", [2, 4, 1, 3, 5]),
+        ("by", [5, 4, 2, 3, 1]),
+        ("-by", [1, 3, 2, 4, 5]),
+        ("state", [4, 2, 1, 5, 3]),
+        ("-state", [3, 5, 1, 2, 4]),
+    ],
+)
+def test_every_order_is_paged_without_gap_or_repeat(
+    as_charlie: Client, monkeypatch: pytest.MonkeyPatch, sort: str, expected: list[int]
+) -> None:
+    monkeypatch.setattr(run_list, "PAGE_ROWS", 2)
+    pipeline = factories.make_pipeline()
+    made = [
+        ("completed", "b", 30),
+        ("completed", "", 10),
+        ("running", "b", 30),
+        ("cancelled", "", 10),
+        ("failed", "", 60),
+    ]
+    for status, by, seconds in made:
+        factories.make_run(status=status, pipeline=pipeline, actor_name=by, took_seconds=seconds)
+
+    assert all_pages(as_charlie, f"/runs/?sort={sort}") == expected
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["sort=name", "sort=took&after=x", "sort=took&after=01890000-0000-7000-8000-000000000000~nan", "cols=secret"],
+)
+def test_an_order_page_or_column_there_is_not_is_refused(as_charlie: Client, query: str) -> None:
+    assert as_charlie.get(f"/runs/?{query}").status_code == 422
+
+
+def test_a_person_chooses_the_columns(as_charlie: Client) -> None:
+    factories.make_run(name="my-run", actor_name="ana")
+
+    page = read(as_charlie.get("/runs/?col=name&col=took"))
+
+    assert [heading.text for heading in page.one("thead").all("th")] == ["State", "Pipeline", "Name", "Took"]
+    assert "my-run" in page.one("tbody").text
+    assert "ana" not in page.one("tbody").text
+
+
+def test_the_list_goes_out_as_csv_without_formulas(as_charlie: Client) -> None:
+    pipeline = factories.make_pipeline("train")
+    factories.make_run(pipeline=pipeline, name='=HYPERLINK("x")', tags=["gpu"], took_seconds=60)
+    factories.make_run(pipeline=pipeline, status="failed", status_reason="-1+2")
+
+    response = as_charlie.get("/runs/export.csv?sort=started")
+    rows = list(csv.DictReader(io.StringIO(b"".join(response.streaming_content).decode())))
+
+    assert "attachment" in response["Content-Disposition"]
+    assert [row["number"] for row in rows] == ["1", "2"]
+    assert rows[0]["name"] == '\'=HYPERLINK("x")'
+    assert rows[1]["reason"] == "'-1+2"
+    assert (rows[0]["tags"], rows[0]["seconds"]) == ("gpu", "60.0")
+
+
+def test_changed_rows_come_alone(as_charlie: Client) -> None:
+    run = factories.make_run(status="failed")
+    factories.make_run()
+
+    page = read(as_charlie.get("/runs/rows/", {"id": [str(run.id), "nonsense"]}))
+
+    assert [row["data-run"] for row in page.all("tr")] == [str(run.id)]
 
 
 def test_no_runs_and_no_match_are_said_apart(as_charlie: Client) -> None:
@@ -168,7 +261,7 @@ def test_queries_stay_few_and_leave_long_columns_alone(as_charlie: Client, djang
         CaptureQueriesContext(
             connection,
         ) as queries,
-        django_assert_max_num_queries(9),
+        django_assert_max_num_queries(12),
     ):
         as_charlie.get("/runs/")
 

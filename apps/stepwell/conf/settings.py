@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "stepwell.pipelines.apps.PipelinesConfig",
     "stepwell.runs.apps.RunsConfig",
     "stepwell.artifacts.apps.ArtifactsConfig",
+    "stepwell.desk.apps.DeskConfig",
     "stepwell.execution.apps.ExecutionConfig",
     "stepwell.web.apps.WebConfig",
     "stepwell.live.apps.LiveConfig",

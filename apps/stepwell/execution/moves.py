@@ -11,6 +11,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from stepwell.core.status import TERMINAL_RUN, TERMINAL_STEP, AttemptStatus, RunStatus, StepStatus, check_step_move
+from stepwell.execution import run_ends
 from stepwell.execution.doorbell import ring_on_commit
 from stepwell.kit.models import DbNow
 from stepwell.runs import events
@@ -66,6 +67,8 @@ def move_run(run_id: UUID, new: RunStatus, *, old: tuple[RunStatus, ...], reason
         changes["started_at"] = Coalesce("started_at", timezone.now())
     if not Run.objects.filter(id=run_id, status__in=old).update(**changes):
         return False
+    if new in TERMINAL_RUN:
+        run_ends.settle(run_id, new)
     events.record(run_id, "run.status", {"status": str(new), "reason": reason})
     return True
 

@@ -15,7 +15,7 @@ from huey.consumer import Worker as HueyWorker
 
 from stepwell.accounts.models import InstanceSettings
 from stepwell.engine import trees
-from stepwell.execution import clock, doorbell, inputs, nodes, retention, sweep
+from stepwell.execution import bulk, clock, doorbell, inputs, nodes, retention, sweep
 from stepwell.execution.couriers import Courier
 from stepwell.execution.hosts import HostPool
 from stepwell.execution.latehooks import Redelivery
@@ -27,6 +27,8 @@ from stepwell.sdk.artifactstore import ArtifactStore
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.05
 _TICK_SECONDS = 0.25
+#: runs of bulk jobs handled between two looks at everything else
+_BULK_A_TICK = 10
 #: how often drafts whose process died, and runs that are too old, are looked for
 _TIDY_SECONDS = 3600
 
@@ -145,6 +147,7 @@ class Runner:
         for attempt_id, reason in sweep.stop_requests(self.node.id).items():
             self.stops.ask(attempt_id, reason)
         clock.fire_due()
+        bulk.work_off(limit=_BULK_A_TICK)
 
     def _sweep(self) -> None:
         slots = InstanceSettings.load().step_slots

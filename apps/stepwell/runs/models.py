@@ -70,6 +70,12 @@ class Run(Row):
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True)
+    #: from start to end; 0 while it has no end, so that lists can be sorted by it
+    took_seconds = models.FloatField(default=0)
+    #: it failed, and neither a rerun nor a person has settled that
+    is_unresolved = models.BooleanField(default=False)
+    #: of what made it fail; the same for failures of the same cause
+    fingerprint = models.CharField(max_length=64, blank=True)
     updated_at = models.DateTimeField(auto_now=True, db_index=True)
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
     cancel_requested_by = models.CharField(max_length=150, blank=True)
@@ -92,6 +98,10 @@ class Run(Row):
         indexes: ClassVar = [
             models.Index(fields=["status", "-id"], name="run_status"),
             models.Index(fields=["pipeline", "-id"], name="run_pipeline"),
+            models.Index(fields=["actor_name", "-id"], name="run_actor"),
+            models.Index(fields=["took_seconds", "id"], name="run_took"),
+            models.Index(fields=["id"], name="run_unresolved", condition=Q(is_unresolved=True)),
+            models.Index(fields=["fingerprint", "-id"], name="run_fingerprint", condition=~Q(fingerprint="")),
         ]
 
     def __str__(self) -> str:

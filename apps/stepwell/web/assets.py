@@ -21,6 +21,7 @@ STYLESHEETS: tuple[str, ...] = (
     "pages/pipelines",
     "pages/rerun",
     "pages/run",
+    "pages/runs",
     "pages/schedules",
     "utilities",
 )

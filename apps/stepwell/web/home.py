@@ -8,13 +8,14 @@ from django.urls import path
 from django.views.decorators.http import require_safe
 
 from stepwell.accounts.models import Role
-from stepwell.core.status import TERMINAL_RUN
+from stepwell.core.status import TERMINAL_RUN, RunStatus
 from stepwell.runs.models import Run
 from stepwell.web.access import needs, public
 from stepwell.web.pipeline_rows import pipeline_rows
 from stepwell.web.request import WebRequest, render_page
 from stepwell.web.run_rows import listed, run_rows
 
+_LIVE = frozenset(RunStatus) - TERMINAL_RUN
 #: how many of each the page shows
 _RUNNING = 20
 _RECENT = 10
@@ -24,7 +25,7 @@ _PIPELINES = 8
 @require_safe
 @needs(Role.VIEWER)
 def home(request: WebRequest) -> HttpResponse:
-    unfinished = listed(Run.objects.exclude(status__in=TERMINAL_RUN).order_by("-id"))
+    unfinished = listed(Run.objects.filter(status__in=_LIVE).order_by("-id"))
     finished = listed(Run.objects.filter(status__in=TERMINAL_RUN).order_by("-id"))
     rows = run_rows([*unfinished[:_RUNNING], *finished[:_RECENT]])
     context = {

@@ -6,8 +6,7 @@ import uuid
 from collections import defaultdict
 from dataclasses import dataclass
 
-from django.db.models import F, OuterRef, QuerySet, Subquery, Window
-from django.db.models.functions import RowNumber
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.urls import reverse
 
 from stepwell.pipelines.models import Pipeline, Snapshot
@@ -65,12 +64,17 @@ def pipeline_rows(
 
 
 def latest_runs(pipeline_ids: list[uuid.UUID]) -> dict[uuid.UUID, list[Run]]:
-    """Return the latest runs of each pipeline, newest first; one query."""
-    place = Window(RowNumber(), partition_by=F("pipeline"), order_by=F("id").desc())
-    runs = Run.objects.filter(pipeline_id__in=pipeline_ids).annotate(place=place).filter(place__lte=BARS)
+    """Return the latest runs of each pipeline, newest first; two queries that read no more than they return."""
     by_pipeline: dict[uuid.UUID, list[Run]] = defaultdict(list)
-    columns = ("id", "number", "status", "pipeline_id", "created_at", "started_at", "ended_at")
-    for run in runs.only(*columns).order_by("-id"):
+    if not pipeline_ids:
+        return by_pipeline
+    newest = Run.objects.filter(pipeline=OuterRef("pk")).order_by("-id").values("id")
+    oldest = Pipeline.objects.filter(pk__in=pipeline_ids).annotate(oldest=Subquery(newest[BARS - 1 : BARS]))
+    wanted = Q()
+    for pk, first in oldest.values_list("pk", "oldest"):
+        wanted |= Q(pipeline_id=pk, id__gte=first) if first else Q(pipeline_id=pk)
+    columns = ("id", "number", "status", "pipeline_id", "created_at", "started_at", "ended_at", "took_seconds")
+    for run in Run.objects.filter(wanted).only(*columns).order_by("-id"):
         by_pipeline[run.pipeline_id].append(run)
     return by_pipeline
 

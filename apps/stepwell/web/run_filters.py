@@ -12,7 +12,6 @@ from django.db.models.functions import Cast
 from django.http import QueryDict
 from django.utils import timezone
 
-from stepwell.accounts.models import as_uuid
 from stepwell.core.durations import format_duration, parse_duration
 from stepwell.core.status import RunStatus, Trigger
 from stepwell.errors import UsageError
@@ -21,9 +20,15 @@ from stepwell.runs.models import Run
 from stepwell.web import present
 from stepwell.web.access import shown
 
-#: what the form offers for "since"; the address takes any duration
+#: what the menu offers for "since"; the address takes any duration
 SINCE_CHOICES = (("1h", "last hour"), ("24h", "last 24 hours"), ("7d", "last 7 days"), ("30d", "last 30 days"))
+#: the filters an address may hold, in the order chips and query text name them
+NAMES = ("status", "pipeline", "trigger", "by", "tag", "error", "is", "since", "text")
+#: of these, each further value narrows or widens; of the others the last one counts
+MANY = frozenset({"status", "pipeline", "trigger", "by", "tag"})
+_IS = ("unresolved",)
 _MAX_TEXT = 200
+_MOST_VALUES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,42 +42,58 @@ class Chip:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
     statuses: tuple[str, ...] = ()
+    pipelines: tuple[Pipeline, ...] = ()
     triggers: tuple[str, ...] = ()
-    pipeline: Pipeline | None = None
-    text: str = ""
-    tag: str = ""
+    by: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    error: str = ""
+    is_unresolved: bool = False
     since: str = ""
-    before: uuid.UUID | None = None
+    text: str = ""
 
     def apply(self, runs: QuerySet[Run]) -> QuerySet[Run]:
-        """Return the runs the filters let through, newest first."""
+        """Return the runs the filters let through, in no order."""
         if self.statuses:
             runs = runs.filter(status__in=self.statuses)
+        if self.pipelines:
+            runs = runs.filter(pipeline__in=[pipeline.pk for pipeline in self.pipelines])
         if self.triggers:
             runs = runs.filter(trigger__in=self.triggers)
-        if self.pipeline:
-            runs = runs.filter(pipeline=self.pipeline)
-        if self.tag:
-            runs = _with_tags(runs).filter(_tag(json.dumps(self.tag)) | _tag(f'"{self.tag}"'))
+        if self.by:
+            runs = runs.filter(actor_name__in=self.by)
+        for tag in self.tags:
+            runs = _with_tags(runs).filter(_tag(json.dumps(tag)) | _tag(f'"{tag}"'))
+        if self.error:
+            runs = runs.filter(fingerprint=self.error)
+        if self.is_unresolved:
+            runs = runs.filter(is_unresolved=True)
         if self.text:
             runs = _with_tags(runs).filter(_contains(self.text))
         if self.since:
-            runs = runs.filter(created_at__gte=_start(self.since))
-        if self.before:
-            runs = runs.filter(id__lt=self.before)
-        return runs.order_by("-id")
-
-    @property
-    def status(self) -> str:
-        return self.statuses[0] if len(self.statuses) == 1 else ""
-
-    @property
-    def trigger(self) -> str:
-        return self.triggers[0] if len(self.triggers) == 1 else ""
+            begin = _start(self.since)
+            # An id holds the time it was made: the key's order bounds what is read.
+            runs = runs.filter(id__gte=_first_id(begin), created_at__gte=begin)
+        return runs
 
     @property
     def is_empty(self) -> bool:
-        return not (self.statuses or self.triggers or self.pipeline or self.text or self.tag or self.since)
+        return self == Filters()
+
+    @property
+    def values(self) -> list[tuple[str, str]]:
+        """The filters as the address spells them, in the order of ``NAMES``."""
+        many = {
+            "status": self.statuses,
+            "pipeline": tuple(pipeline.slug for pipeline in self.pipelines),
+            "trigger": self.triggers,
+            "by": self.by,
+            "tag": self.tags,
+            "error": (self.error,),
+            "is": ("unresolved",) if self.is_unresolved else (),
+            "since": (self.since,),
+            "text": (self.text,),
+        }
+        return [(name, value) for name in NAMES for value in many[name] if value]
 
 
 def read(query: QueryDict) -> Filters:
@@ -81,61 +102,122 @@ def read(query: QueryDict) -> Filters:
     Raises:
         UsageError: A filter has a value that does not exist.
     """
-    before = query.get("before", "")
-    cursor = as_uuid(before) if before else None
-    if before and cursor is None:
-        raise UsageError("The page asked for does not exist.", hint="Start from the newest runs.")
+    is_values = _known(query, "is", list(_IS))
     return Filters(
-        statuses=_chosen(query, "status", [str(status) for status in RunStatus]),
-        triggers=_chosen(query, "trigger", [str(trigger) for trigger in Trigger]),
-        pipeline=_pipeline(query.get("pipeline", "")),
-        text=_text(query, "text"),
-        tag=_text(query, "tag"),
-        since=_since(query.get("since", "").strip()),
-        before=cursor,
+        statuses=_known(query, "status", [str(status) for status in RunStatus]),
+        pipelines=_pipelines(_given(query, "pipeline")),
+        triggers=_known(query, "trigger", [str(trigger) for trigger in Trigger]),
+        by=_given(query, "by"),
+        tags=_given(query, "tag"),
+        error=_last(query, "error")[:64],
+        is_unresolved="unresolved" in is_values,
+        since=_since(_last(query, "since")),
+        text=_last(query, "text"),
     )
 
 
 def chips(filters: Filters, query: QueryDict) -> list[Chip]:
     """Return one chip per filter in force; its address leaves the others as they are."""
-    found = [Chip(present.state(status).word, _without(query, "status", status)) for status in filters.statuses]
-    found += [Chip(f"started by {name}", _without(query, "trigger", name)) for name in filters.triggers]
-    if filters.pipeline:
-        found.append(Chip(f"pipeline: {filters.pipeline.name}", _without(query, "pipeline")))
-    if filters.tag:
-        found.append(Chip(f"tag: {filters.tag}", _without(query, "tag")))
-    if filters.text:
-        found.append(Chip(f"“{filters.text}”", _without(query, "text")))
-    if filters.since:
-        words = dict(SINCE_CHOICES).get(filters.since) or f"last {format_duration(parse_duration(filters.since))}"
-        found.append(Chip(words, _without(query, "since")))
-    return found
+    names = {pipeline.slug: pipeline.name for pipeline in filters.pipelines}
+    return [Chip(_label(name, value, names), without(query, name, value)) for name, value in filters.values]
 
 
-def _chosen(query: QueryDict, name: str, known: list[str]) -> tuple[str, ...]:
-    values = tuple(dict.fromkeys(value for value in query.getlist(name) if value))
+def without(query: QueryDict, name: str, value: str) -> str:
+    """Return the list's address without one value of one filter."""
+    rest = first_page(query)
+    rest.setlist(name, [other for other in rest.getlist(name) if other.strip() != value])
+    return f"?{rest.urlencode()}"
+
+
+def with_value(query: QueryDict, name: str, value: str) -> str:
+    """Return the list's address with one more filter; one that takes a single value gets this one."""
+    rest = first_page(query)
+    if name not in MANY:
+        rest.setlist(name, [])
+    if value not in rest.getlist(name):
+        rest.appendlist(name, value)
+    return f"?{rest.urlencode()}"
+
+
+def first_page(query: QueryDict) -> QueryDict:
+    """Return a changeable copy of the query that begins at the first page."""
+    rest = query.copy()
+    for gone in ("after", "jump", "q"):
+        rest.pop(gone, None)
+    for name in [name for name in rest if not any(rest.getlist(name))]:
+        del rest[name]
+    return rest
+
+
+def canonical(query: QueryDict) -> str:
+    """Return the part of a list's address that is kept as a view: filters, order and columns.
+
+    Raises:
+        UsageError: A filter has a value that does not exist.
+    """
+    kept = QueryDict(mutable=True)
+    for name, value in read(query).values:
+        kept.appendlist(name, value)
+    for name, value in (("sort", query.get("sort", "")), ("cols", query.get("cols") or ".".join(query.getlist("col")))):
+        if value:
+            kept[name] = value[:200]
+    return kept.urlencode()
+
+
+def _label(name: str, value: str, pipelines: dict[str, str]) -> str:
+    match name:
+        case "status":
+            return present.state(value).word
+        case "pipeline":
+            return f"pipeline: {pipelines[value]}"
+        case "trigger":
+            return f"started by {value}"
+        case "by":
+            return f"by {value}"
+        case "error":
+            return f"error {value[:8]}"
+        case "is":
+            return value
+        case "since":
+            return dict(SINCE_CHOICES).get(value) or f"last {format_duration(parse_duration(value))}"
+        case "text":
+            return f"“{value}”"
+    return f"{name}: {value}"
+
+
+def _given(query: QueryDict, name: str) -> tuple[str, ...]:
+    cleaned = (value.replace("\0", "").strip()[:_MAX_TEXT] for value in query.getlist(name))
+    values = tuple(dict.fromkeys(value for value in cleaned if value))
+    if len(values) > _MOST_VALUES:
+        raise UsageError(f"The filter {name} has {len(values)} values.", hint=f"It takes up to {_MOST_VALUES}.")
+    return values
+
+
+def _known(query: QueryDict, name: str, known: list[str]) -> tuple[str, ...]:
+    values = _given(query, name)
     for value in values:
         if value not in known:
             raise UsageError(f"There is no {name} “{shown(value)}”.", hint=f"There are: {', '.join(known)}.")
     return values
 
 
-def _pipeline(slug: str) -> Pipeline | None:
-    if not slug:
-        return None
-    pipeline = Pipeline.objects.filter(slug=slug).first() if "\0" not in slug else None
-    if pipeline is None:
-        raise UsageError(f"There is no pipeline “{shown(slug)}”.", hint="Take the filter away.")
-    return pipeline
+def _last(query: QueryDict, name: str) -> str:
+    values = _given(query, name)
+    return values[-1] if values else ""
 
 
-def _text(query: QueryDict, name: str) -> str:
-    return query.get(name, "").replace("\0", "").strip()[:_MAX_TEXT]
+def _pipelines(slugs: tuple[str, ...]) -> tuple[Pipeline, ...]:
+    found = {pipeline.slug: pipeline for pipeline in Pipeline.objects.filter(slug__in=slugs)} if slugs else {}
+    for slug in slugs:
+        if slug not in found:
+            raise UsageError(f"There is no pipeline “{shown(slug)}”.", hint="Take the filter away.")
+    return tuple(found[slug] for slug in slugs)
 
 
 def _since(text: str) -> str:
     if text:
         parse_duration(text)
+        _start(text)
     return text
 
 
@@ -144,6 +226,12 @@ def _start(since: str) -> datetime:
         return timezone.now() - timedelta(seconds=parse_duration(since))
     except OverflowError:
         raise UsageError("“since” goes back too far.", hint="Take the filter away.") from None
+
+
+def _first_id(at: datetime) -> uuid.UUID:
+    """Return the lowest id made at or after ``at`` (core.ids: 48 bits of milliseconds come first)."""
+    milliseconds = max(0, int(at.timestamp() * 1000))
+    return uuid.UUID(int=milliseconds << 80)
 
 
 def _with_tags(runs: QuerySet[Run]) -> QuerySet[Run]:
@@ -160,12 +248,3 @@ def _contains(text: str) -> Q:
     if digits.isascii() and digits.isdigit() and len(digits) < 16:
         found |= Q(number=int(digits))
     return found
-
-
-def _without(query: QueryDict, name: str, value: str | None = None) -> str:
-    rest = query.copy()
-    kept = [other for other in query.getlist(name) if value is not None and other != value]
-    rest.setlist(name, kept)
-    for gone in ("before", "jump"):
-        rest.pop(gone, None)
-    return f"?{rest.urlencode()}"

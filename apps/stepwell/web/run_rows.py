@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from django.db.models import Count, QuerySet
 from django.urls import reverse
 
-from stepwell.core.status import StepKind
+from stepwell.core.status import RunStatus, StepKind
 from stepwell.runs.models import Run, StepRun
 from stepwell.web import present
+from stepwell.web.usual import usual_seconds, versus
 
 #: the order bars and sentences name statuses in
 _ORDER = (
@@ -38,6 +39,8 @@ _LISTED = (
     "created_at",
     "started_at",
     "ended_at",
+    "took_seconds",
+    "pipeline_id",
     "pipeline__name",
     "pipeline__slug",
 )
@@ -73,6 +76,8 @@ class RunRow:
     tags: list[str]
     created: present.Moment | None
     took: present.Span | None
+    #: how long it took against what is usual for its pipeline: "+29 %"; empty when that cannot be said
+    versus_usual: str
     is_finished: bool
 
     @property
@@ -89,7 +94,8 @@ def listed(runs: QuerySet[Run]) -> QuerySet[Run]:
 def run_rows(runs: list[Run]) -> list[RunRow]:
     """Return the rows of ``runs``, which ``listed`` chose; one query for all their steps."""
     counts = step_counts([run.id for run in runs])
-    return [_row(run, counts[run.id]) for run in runs]
+    usual = usual_seconds({run.pipeline_id for run in runs if run.status == RunStatus.COMPLETED})
+    return [_row(run, counts[run.id], usual.get(run.pipeline_id)) for run in runs]
 
 
 def step_counts(run_ids: list[uuid.UUID]) -> dict[uuid.UUID, dict[str, int]]:
@@ -112,7 +118,7 @@ def segments(counts: dict[str, int]) -> list[Segment]:
     return parts
 
 
-def _row(run: Run, counts: dict[str, int]) -> RunRow:
+def _row(run: Run, counts: dict[str, int], usual: float | None) -> RunRow:
     return RunRow(
         id=str(run.id),
         number=run.number,
@@ -128,5 +134,6 @@ def _row(run: Run, counts: dict[str, int]) -> RunRow:
         tags=[str(tag) for tag in run.tags],
         created=present.moment(run.created_at),
         took=present.span(run.started_at, run.ended_at),
+        versus_usual=versus(run.took_seconds, usual) if run.status == RunStatus.COMPLETED else "",
         is_finished=run.is_finished,
     )

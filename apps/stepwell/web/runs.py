@@ -1,4 +1,4 @@
-"""The list of runs, and the pages of one run."""
+"""The pages of one run."""
 
 from __future__ import annotations
 
@@ -12,51 +12,16 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from stepwell.accounts.models import Role
-from stepwell.core.status import RunStatus, Trigger
 from stepwell.execution import actions
-from stepwell.pipelines.models import Pipeline
 from stepwell.runs.models import Run
-from stepwell.web import forms, option_forms, present, run_filters, run_page
+from stepwell.web import forms, option_forms, present, run_list, run_page
 from stepwell.web.access import get_run_or_404, needs
 from stepwell.web.request import WebRequest, record_run_act, render_page
 from stepwell.web.rerun import rerun
 from stepwell.web.run_logs import log, raw
-from stepwell.web.run_rows import listed, run_rows
 from stepwell.web.step_panel import step_panel
 from stepwell.web.step_table import step_table
 from stepwell.web.story import story
-
-PAGE_ROWS = 50
-#: pipelines the filter offers by name; the address takes any
-_MOST_CHOICES = 500
-
-
-@require_safe
-@needs(Role.VIEWER)
-def run_list(request: WebRequest) -> HttpResponse:
-    """List runs, newest first, filtered by the address."""
-    if "jump" in request.GET and (run := actions.find_run(request.GET.get("text", ""))):
-        return redirect("runs:detail", run.number)
-    filters = run_filters.read(request.GET)
-    found = list(listed(filters.apply(Run.objects.all()))[: PAGE_ROWS + 1])
-    next_page, first_page = request.GET.copy(), request.GET.copy()
-    first_page.pop("before", None)
-    if len(found) > PAGE_ROWS:
-        next_page["before"] = str(found[PAGE_ROWS - 1].id)
-    context = {
-        "rows": run_rows(found[:PAGE_ROWS]),
-        "filters": filters,
-        "chips": run_filters.chips(filters, request.GET),
-        "status_choices": [(str(status), present.state(status).word) for status in RunStatus],
-        "pipeline_choices": list(Pipeline.objects.values_list("slug", "name")[:_MOST_CHOICES]),
-        "trigger_choices": [str(trigger) for trigger in Trigger],
-        "since_choices": run_filters.SINCE_CHOICES,
-        "is_first_page": filters.before is None,
-        "first_url": f"?{first_page.urlencode()}",
-        "next_url": f"?{next_page.urlencode()}" if len(found) > PAGE_ROWS else "",
-        "can_operate": request.user.may(Role.OPERATOR),
-    }
-    return render_page(request, "runs/list.html", context, fragments={"runs-rows"})
 
 
 @require_safe
@@ -157,7 +122,7 @@ def _cancelled(run: Run) -> str:
 
 
 urlpatterns = [
-    path("runs/", run_list, name="list"),
+    *run_list.urlpatterns,
     path("runs/<str:ref>/", detail, name="detail"),
     path("runs/<str:ref>/rerun/", rerun, name="rerun"),
     path("runs/<str:ref>/cancellation/", cancellation, name="cancellation"),

@@ -1,15 +1,18 @@
 // <live-runs>: a list of runs. Changed runs reload the parts marked data-live, at most once a second. While the person is
-// down in the list or busy with its filters, rows stay where they are and a button counts the new runs instead.
+// down in the list, has ticked runs or is busy with its filters, rows stay where they are: those shown are brought up to
+// date one by one (from the address in data-rows), and a button counts the new ones instead.
 import { make } from "../lib/dom.js";
 import { paced, reload } from "../lib/pace.js";
 import { subscribe } from "../lib/socket.js";
 
 const INTERVAL = 1000;
+const MOST_ROWS = 100;
 
 class LiveRuns extends HTMLElement {
   #leave = null;
   #reload = null;
   #fresh = new Set();
+  #changed = new Set();
   #button = null;
 
   connectedCallback() {
@@ -25,19 +28,19 @@ class LiveRuns extends HTMLElement {
   #take(message) {
     const rows = message.type === "rows" ? message.rows : [];
     for (const { id } of rows) {
-      if (!this.querySelector(`[data-run="${id}"]`)) this.#fresh.add(id);
+      if (this.querySelector(`[data-run="${id}"]`)) this.#changed.add(id);
+      else this.#fresh.add(id);
     }
     this.#reload();
   }
 
   #refresh() {
-    const isCalm = !this.#isBusy();
-    if (isCalm) {
-      this.#fresh.clear();
-      reload(this);
+    if (this.#isBusy()) {
+      this.#patch();
     } else {
-      // Rows that can load themselves do: nothing moves.
-      reload(this, "[data-run][data-live]");
+      this.#fresh.clear();
+      this.#changed.clear();
+      reload(this);
     }
     this.#offer();
   }
@@ -45,7 +48,28 @@ class LiveRuns extends HTMLElement {
   #isBusy() {
     const active = document.activeElement;
     const inFilter = active?.closest("form") && this.contains(active);
-    return scrollY > 200 || Boolean(inFilter) || Boolean(this.querySelector("dialog[open], details[open]"));
+    return scrollY > 200 || Boolean(inFilter) || Boolean(this.querySelector("dialog[open], details[open], td :checked"));
+  }
+
+  async #patch() {
+    const ids = [...this.#changed].slice(0, MOST_ROWS);
+    if (!this.dataset.rows || !ids.length) return;
+    for (const id of ids) this.#changed.delete(id);
+    const asked = new URLSearchParams(ids.map((id) => ["id", id]));
+    for (const [name, value] of new URLSearchParams(location.search)) if (name.startsWith("col")) asked.append(name, value);
+    const answer = await fetch(`${this.dataset.rows}?${asked}`).catch(() => null);
+    if (!answer?.ok) return;
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const row of page.querySelectorAll("tr[data-run]")) this.#replace(row);
+  }
+
+  #replace(row) {
+    const old = this.querySelector(`tr[data-run="${row.dataset.run}"]`);
+    // Whoever stands in the row or has ticked it keeps it.
+    if (!old || old.contains(document.activeElement)) return;
+    const tick = old.querySelector("input");
+    if (tick?.checked) row.querySelector("input").checked = true;
+    old.replaceWith(document.adoptNode(row));
   }
 
   #offer() {
@@ -56,7 +80,7 @@ class LiveRuns extends HTMLElement {
       return;
     }
     if (!this.#button) {
-      this.#button = make("button", { type: "button", className: "pill", onclick: () => this.#show() });
+      this.#button = make("button", { type: "button", className: "pill pill--over", onclick: () => this.#show() });
       this.prepend(this.#button);
     }
     this.#button.textContent = number === 1 ? "1 new run" : `${number} new runs`;
@@ -66,6 +90,8 @@ class LiveRuns extends HTMLElement {
     const smooth = !matchMedia("(prefers-reduced-motion: reduce)").matches;
     scrollTo({ top: 0, behavior: smooth ? "smooth" : "instant" });
     this.#fresh.clear();
+    // On a later page, or in another order, the newest runs are elsewhere.
+    if (this.dataset.rows && !this.querySelector("#runs-rows[data-live]")) location.assign(location.pathname);
     reload(this);
     this.#offer();
   }

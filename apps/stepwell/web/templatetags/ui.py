@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from django import template
 from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
@@ -15,6 +17,7 @@ _NOTHING = format_html("{}", "–")
 
 
 @register.simple_tag
+@lru_cache(maxsize=256)
 def icon(name: str, size: int = 14) -> SafeString:
     """Print one symbol of the sprite; decoration only, so hidden from assistive technology."""
     return format_html(
@@ -23,6 +26,12 @@ def icon(name: str, size: int = 14) -> SafeString:
         static("icons/sprite.svg"),
         name,
     )
+
+
+@register.filter
+def thousands(number: int) -> str:
+    """Print a whole number with its thousands apart: ``100,000``."""
+    return f"{number:,}"
 
 
 @register.simple_tag

@@ -1,0 +1,129 @@
+"""Acts on many runs: chosen when they are asked for, carried out by runners, each run once whatever dies meanwhile."""
+
+from __future__ import annotations
+
+import logging
+
+from django.db import DatabaseError, transaction
+from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.utils import timezone
+
+from stepwell.accounts import audit
+from stepwell.accounts.models import User
+from stepwell.core.status import RerunScope
+from stepwell.desk.failures import acknowledge
+from stepwell.desk.models import BulkItem, BulkJob, Notice
+from stepwell.errors import Denied, StepwellError, UsageError
+from stepwell.execution import actions
+from stepwell.runs.models import Run
+
+log = logging.getLogger(__name__)
+MOST_RUNS = 10_000
+_LONGEST = 500
+_SCOPES = {BulkJob.Act.RERUN: RerunScope.WHOLE, BulkJob.Act.RERUN_FAILED: RerunScope.FROM_FAILED}
+
+
+def ask(*, act: str, runs: QuerySet[Run], reason: str, actor: User, query: str = "", ip: str | None = None) -> BulkJob:
+    """Store an act on the runs the query finds now; a runner begins with it within a second.
+
+    Raises:
+        UsageError: There is no such act, no reason, no run, or there are too many.
+    """
+    reason = reason.replace("\0", "").strip()[:_LONGEST]
+    if act not in BulkJob.Act.values:
+        raise UsageError("There is no such act on many runs.", hint=f"There are: {', '.join(BulkJob.Act.values)}.")
+    if not reason:
+        raise UsageError("An act on many runs needs a reason.", hint="Say in a few words why.")
+    with transaction.atomic():
+        ids = list(runs.order_by("id").values_list("id", flat=True)[: MOST_RUNS + 1])
+        if not 0 < len(ids) <= MOST_RUNS:
+            raise UsageError(f"An act takes 1 to {MOST_RUNS:,} runs.", hint="Choose other filters.")
+        job = BulkJob.objects.create(
+            act=act, reason=reason, query=query, total=len(ids), actor=actor, actor_name=actor.get_username()
+        )
+        BulkItem.objects.bulk_create([BulkItem(job=job, run_id=run_id) for run_id in ids], batch_size=1000)
+        audit.record(
+            actor=actor,
+            action="runs.bulk",
+            object_kind="bulk_job",
+            object_id=job.id,
+            object_name=str(job),
+            ip=ip,
+            after={"act": act, "runs": len(ids), "reason": reason, "filters": query},
+        )
+    return job
+
+
+def work_off(*, limit: int) -> int:
+    """Carry out up to ``limit`` waiting items of the oldest open job; return how many."""
+    job = BulkJob.objects.filter(ended_at__isnull=True).select_related("actor").order_by("id").first()
+    if job is None:
+        return 0
+    waiting = BulkItem.objects.filter(job=job, state=BulkItem.State.WAITING).select_related("run").order_by("id")
+    items = list(waiting[:limit])
+    for item in items:
+        _carry_out(job, item)
+    if len(items) < limit:
+        _end(job)
+    return len(items)
+
+
+def tally(job: BulkJob) -> dict[str, int]:
+    """Return how many items of a job are in which state; every state is named."""
+    found = BulkItem.objects.filter(job=job).order_by().values_list("state").annotate(n=Count("id"))
+    return dict.fromkeys(BulkItem.State.values, 0) | dict(found)
+
+
+def _carry_out(job: BulkJob, item: BulkItem) -> None:
+    with transaction.atomic():
+        # One transaction claims the item and acts: a runner that dies in between leaves both undone.
+        if not _store(item, BulkItem.State.WAITING, state=BulkItem.State.DONE):
+            return
+        try:
+            with transaction.atomic():
+                made = _act(job, item)
+        except DatabaseError:
+            raise
+        except StepwellError as exc:
+            _store(item, BulkItem.State.DONE, state=BulkItem.State.REFUSED, problem=str(exc)[:_LONGEST])
+        except Exception as exc:
+            # Boundary: whatever is wrong with this run's pipeline must not stop the job for the others.
+            log.exception("Run %s could not take part in a bulk job.", item.run.number)
+            problem = f"{type(exc).__name__}: {exc}"[:_LONGEST]
+            _store(item, BulkItem.State.DONE, state=BulkItem.State.REFUSED, problem=problem)
+        else:
+            _store(item, BulkItem.State.DONE, made=made)
+
+
+def _store(item: BulkItem, state: str, **changes: object) -> bool:
+    return bool(BulkItem.objects.filter(pk=item.pk, state=state).update(**changes))
+
+
+def _act(job: BulkJob, item: BulkItem) -> Run | None:
+    if job.actor is None or not job.actor.may("operator"):
+        raise Denied(f"{job.actor_name or 'Somebody'} asked for this and may not do it any more.")
+    match job.act:
+        case BulkJob.Act.CANCEL:
+            actions.cancel_run(run=item.run, by=job.actor_name)
+        case BulkJob.Act.ACKNOWLEDGE:
+            acknowledge(run=item.run, note=job.reason, by=job.actor)
+        case _:
+            key = f"bulk:{item.id}"
+            return actions.rerun(run=item.run, scope=_SCOPES[job.act], actor=job.actor, idempotency_key=key)
+    return None
+
+
+def _end(job: BulkJob) -> None:
+    waiting = BulkItem.objects.filter(job=OuterRef("pk"), state=BulkItem.State.WAITING)
+    with transaction.atomic():
+        still_open = BulkJob.objects.filter(~Exists(waiting), pk=job.pk, ended_at__isnull=True)
+        if not still_open.update(ended_at=timezone.now()) or job.actor is None:
+            return
+        counts = tally(job)
+        refused = f", {counts['refused']:,} refused" if counts["refused"] else ""
+        Notice.objects.create(
+            user=job.actor,
+            status="failed" if counts["refused"] else "completed",
+            text=f"{job}: {counts['done']:,} done{refused}",
+            path=f"/bulk/{job.id}/",
+        )

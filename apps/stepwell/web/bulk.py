@@ -1,0 +1,139 @@
+"""Acts on many runs: what is about to happen, and a page that follows it to the end."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect
+from django.urls import path
+from django.views.decorators.http import require_http_methods, require_safe
+
+from stepwell.accounts.models import Role
+from stepwell.desk.models import BulkItem, BulkJob
+from stepwell.errors import NotFound, UsageError
+from stepwell.execution import bulk
+from stepwell.runs.models import Run
+from stepwell.web import present, run_filters, run_query
+from stepwell.web.access import needs
+from stepwell.web.caller import address
+from stepwell.web.request import WebRequest, render_page
+from stepwell.web.run_rows import listed, run_rows
+
+_SAMPLE = 8
+_MOST_TICKED = 1000
+_ITEMS_SHOWN = 200
+_JOBS_SHOWN = 50
+#: what each act does, in the words of the page that asks for a reason
+_WORDS = {
+    BulkJob.Act.RERUN: "Each is run again as a whole, with the parameters and options it had.",
+    BulkJob.Act.RERUN_FAILED: "Each is run again from what failed; results that are still good are kept.",
+    BulkJob.Act.CANCEL: "Steps that wait will not start; running ones get a moment to stop, then are ended.",
+    BulkJob.Act.ACKNOWLEDGE: "They leave the list of unresolved failures; nothing is run.",
+}
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@needs(Role.OPERATOR)
+def new(request: WebRequest) -> HttpResponse:
+    """Ask for the reason of an act on many runs; on POST begin with it."""
+    asked = request.POST if request.method == "POST" else request.GET
+    act = asked.get("act", "")
+    if act not in BulkJob.Act.values:
+        raise UsageError("There is no such act on many runs.", hint=f"There are: {', '.join(BulkJob.Act.values)}.")
+    runs, query = _chosen(asked)
+    if request.method != "POST":
+        return _confirm(request, asked, runs)
+    job = bulk.ask(
+        act=act,
+        runs=runs,
+        reason=asked.get("reason", ""),
+        actor=request.user,
+        query=query,
+        ip=address(request),
+    )
+    return redirect("bulk:detail", job.id)
+
+
+def _chosen(asked: QueryDict) -> tuple[QuerySet[Run], str]:
+    """Return the runs a form chose, and the filters they were chosen by when it is all of them."""
+    if asked.get("all"):
+        query = run_filters.canonical(QueryDict(asked.get("query", "")[:4000]))
+        return run_filters.read(QueryDict(query)).apply(Run.objects.all()), query
+    ticked = asked.getlist("run")[:_MOST_TICKED]
+    numbers = [int(text) for text in ticked if text.isascii() and text.isdigit() and len(text) < 16]
+    return Run.objects.filter(number__in=numbers), ""
+
+
+def _confirm(request: WebRequest, asked: QueryDict, runs: QuerySet[Run]) -> HttpResponse:
+    total = runs.count()
+    if not total:
+        raise UsageError("No run was chosen.", hint="Go back and tick some.")
+    act = BulkJob.Act(asked["act"])
+    query = asked.get("query", "") if asked.get("all") else ""
+    context: dict[str, Any] = {
+        "act": act,
+        "words": _WORDS[act],
+        "total": total,
+        "most": bulk.MOST_RUNS,
+        "filters": run_query.write(run_filters.read(QueryDict(query[:4000]))) if query else "",
+        "rows": run_rows(list(listed(runs.order_by("-id"))[:_SAMPLE])),
+        "n_more": max(0, total - _SAMPLE),
+        "sent": _sent(asked),
+    }
+    return render_page(request, "bulk/new.html", context)
+
+
+def _sent(asked: QueryDict) -> list[tuple[str, str]]:
+    """Return the fields that choose the same runs again."""
+    if asked.get("all"):
+        return [("all", "1"), ("query", asked.get("query", ""))]
+    return [("run", run) for run in asked.getlist("run")[:_MOST_TICKED]]
+
+
+@require_safe
+@needs(Role.VIEWER)
+def job_list(request: WebRequest) -> HttpResponse:
+    """List the newest acts on many runs."""
+    jobs = list(BulkJob.objects.all()[:_JOBS_SHOWN])
+    return render_page(request, "bulk/list.html", {"jobs": [(job, present.moment(job.created_at)) for job in jobs]})
+
+
+@require_safe
+@needs(Role.VIEWER)
+def detail(request: WebRequest, job: uuid.UUID) -> HttpResponse:
+    """Follow an act on many runs: how many are done, which were refused and why."""
+    found = BulkJob.objects.filter(id=job).first()
+    if found is None:
+        raise NotFound("There is no such act on many runs.")
+    counts = bulk.tally(found)
+    items = BulkItem.objects.filter(job=found).select_related("run__pipeline", "made")
+    context: dict[str, Any] = {
+        "job": found,
+        "counts": counts,
+        "segments": _segments(counts, found.total),
+        "created": present.moment(found.created_at),
+        "took": present.span(found.created_at, found.ended_at),
+        "refused": list(items.filter(state=BulkItem.State.REFUSED).order_by("id")[:_ITEMS_SHOWN]),
+        "done": list(items.filter(state=BulkItem.State.DONE).order_by("-id")[:_ITEMS_SHOWN]),
+    }
+    return render_page(request, "bulk/detail.html", context, fragments={"bulk-job"})
+
+
+def _segments(counts: dict[str, int], total: int) -> list[dict[str, str]]:
+    looks = (("done", "completed"), ("refused", "failed"), ("waiting", "pending"))
+    x, parts = 0.0, []
+    for state, status in looks:
+        width = 100 * counts[state] / max(1, total)
+        parts.append({"status": status, "x": f"{x:.2f}%", "width": f"{width:.2f}%"})
+        x += width
+    return [part for part in parts if part["width"] != "0.00%"]
+
+
+urlpatterns = [
+    path("bulk/", job_list, name="list"),
+    path("bulk/new/", new, name="new"),
+    path("bulk/<uuid:job>/", detail, name="detail"),
+]
