@@ -2,25 +2,24 @@
 
 The bytes are numbered from 0 over everything that was written. The first quarter of the cap stays in the file itself;
 what follows goes to segment files, of which the oldest are removed. A reader sees a gap there. Index files beside it
-hold the offset and levels of every 256 lines, and the time of every write.
+say where lines stand and which levels they have.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
 
 from stepwell.engine import loglines
-from stepwell.engine.loglines import BLOCK_LINES, BLOCK_RECORD, TIME_RECORD, Layout, LogLine
+from stepwell.engine.logindex import LogIndex
+from stepwell.engine.loglines import Layout, LogLine
 from stepwell.engine.logreader import LogReader, LogSpan
 
 __all__ = ["DEFAULT_CAP_BYTES", "LogLine", "LogReader", "LogSpan", "LogWriter"]
 
 DEFAULT_CAP_BYTES = 64 * 1024 * 1024
-_PREFIX = "[stepwell] "
 _RECOVER_BYTES = 1024 * 1024
 
 
@@ -42,11 +41,8 @@ class LogWriter:
         self._layout = Layout.for_cap(cap_bytes)
         self._segment = -1
         self._stored_bytes = 0
-        self._n_complete = 0
-        self._partial = b""
-        self._bits = 0
-        self._records = b""
-        self._data = self._times = self._blocks = -1
+        self._index = LogIndex(path)
+        self._data = -1
         if path.exists():
             self._recover()
 
@@ -58,7 +54,7 @@ class LogWriter:
     @property
     def n_lines(self) -> int:
         """Lines stored so far; one that has no end yet counts."""
-        return self._n_complete + bool(self._partial)
+        return self._index.n_lines
 
     @property
     def dropped_bytes(self) -> int:
@@ -72,9 +68,9 @@ class LogWriter:
 
     def note(self, text: str) -> None:
         """Write a line of our own, marked as such, and start it on a new line."""
-        latest = self._pending[-1] if self._pending else self._partial
+        latest = self._pending[-1] if self._pending else self._index.partial
         break_before = "\n" if latest and not latest.endswith(b"\n") else ""
-        line = f"{break_before}{_PREFIX}{' '.join(text.splitlines())}\n"
+        line = f"{break_before}{loglines.OUR_PREFIX}{' '.join(text.splitlines())}\n"
         self.write(line.encode("utf-8", "backslashreplace"))
 
     def flush(self) -> None:
@@ -96,15 +92,15 @@ class LogWriter:
             self._lost_reason = error.strerror or str(error)
             chunk = chunk[: len(chunk) - lost]
         if chunk:
-            self._index(chunk, start)
+            self._index.add(chunk, start)
 
     def seal(self) -> None:
         """Store what was written and close the files."""
         self.flush()
-        for descriptor in (self._data, self._times, self._blocks):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self._data = self._times = self._blocks = -1
+        self._index.close()
+        if self._data >= 0:
+            os.close(self._data)
+        self._data = -1
 
     def _store(self, chunk: bytes) -> None:
         if self._data < 0:
@@ -133,40 +129,11 @@ class LogWriter:
     def _open_data(self) -> int:
         return _open_append(self.path if self._segment < 0 else loglines.segment_path(self.path, self._segment))
 
-    def _index(self, chunk: bytes, start: int) -> None:
-        # Readers can do without an index, so that a full disk only makes them slower.
-        with contextlib.suppress(OSError):
-            if self._times < 0:
-                self._times = _open_append(loglines.times_path(self.path))
-            os.write(self._times, TIME_RECORD.pack(start, time.time()))
-        # Records of blocks stand by position: one that could not be stored is tried again.
-        self._records += self._count(chunk, start)
-        if self._records:
-            with contextlib.suppress(OSError):
-                if self._blocks < 0:
-                    self._blocks = _open_append(loglines.blocks_path(self.path))
-                self._records = self._records[os.write(self._blocks, self._records) :]
-
-    def _count(self, chunk: bytes, start: int) -> bytes:
-        """Count the lines that end in ``chunk``; return the records of the blocks they fill."""
-        text = self._partial + chunk
-        text_start = start - len(self._partial)
-        ends = loglines.line_ends(text)
-        records = []
-        position = 0
-        for end in ends[BLOCK_LINES - 1 - self._n_complete % BLOCK_LINES :: BLOCK_LINES]:
-            records.append(BLOCK_RECORD.pack(text_start + end, self._bits | loglines.level_bits(text[position:end])))
-            self._bits, position = 0, end
-        complete = ends[-1] if ends else 0
-        self._bits |= loglines.level_bits(text[position:complete])
-        self._n_complete += len(ends)
-        self._partial = text[complete:]
-        return b"".join(records)
-
     def _report_loss(self) -> None:
         count, self._unreported_bytes = self._unreported_bytes, 0
-        break_before = "\n" if self._partial else ""
-        line = f"{break_before}{_PREFIX}ERROR {count:,} bytes could not be stored here: {self._lost_reason}\n".encode()
+        break_before = "\n" if self._index.partial else ""
+        text = f"ERROR {count:,} bytes could not be stored here: {self._lost_reason}"
+        line = f"{break_before}{loglines.OUR_PREFIX}{text}\n".encode()
         self._pending.insert(0, line)
         self.pending_bytes += len(line)
 
@@ -180,23 +147,14 @@ class LogWriter:
         if reader.layout() and self._stored_bytes > self._layout.head_bytes:
             self._segment = (self._stored_bytes - self._layout.head_bytes - 1) // self._layout.segment_bytes
         blocks = [block for block in reader.blocks() if block[0] <= self._stored_bytes]
-        _trim(loglines.blocks_path(self.path), BLOCK_RECORD.size, at_most=len(blocks))
-        _trim(loglines.times_path(self.path), TIME_RECORD.size)
-        self._n_complete = len(blocks) * BLOCK_LINES
+        self._index.resume(len(blocks), reader.marks())
         position = blocks[-1][0] if blocks else 0
         while (span := reader.span(position, _RECOVER_BYTES)).content:
             if span.is_gap:
-                self._partial = b""
+                self._index.partial = b""
             else:
-                self._records += self._count(span.content, span.start)
+                self._index.count(span.content, span.start)
             position = span.end
-
-
-def _trim(path: Path, record_bytes: int, *, at_most: int | None = None) -> None:
-    """Cut a file of records down to whole ones."""
-    with contextlib.suppress(FileNotFoundError):
-        count = path.stat().st_size // record_bytes
-        os.truncate(path, record_bytes * (count if at_most is None else min(count, at_most)))
 
 
 def _open_append(path: Path) -> int:

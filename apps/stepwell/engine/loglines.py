@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 #: a longer line counts as several
 MAX_LINE_BYTES = 16 * 1024
 BLOCK_LINES = 256
-#: one record per full block of lines: where it ends, its level bits
+#: one record per full block of lines: where it ends, its levels as ``pack_levels`` has them
 BLOCK_RECORD = struct.Struct("<QQ")
 #: one record per write to the file: where it begins, seconds since 1970
 TIME_RECORD = struct.Struct("<Qd")
@@ -27,6 +29,16 @@ _WORDS = (
     (b"DEBUG", _DEBUG),
 )
 LEVEL_BITS = {_ERROR: 1, _WARNING: 2, _INFO: 4, _DEBUG: 8}
+LEVELS = tuple(LEVEL_BITS)
+#: begins the lines we write into a log ourselves
+OUR_PREFIX = "[stepwell] "
+# The last line of a traceback: ``ValueError: shapes differ``.
+_RAISED = re.compile(rb"[A-Za-z_][\w.]*(?:Error|Exception|ExceptionGroup)(?::|\r?\n?$)")
+_RAISED_WORDS = (b"Error", b"Exception")
+# In a block's record the levels' bits come first, then this flag, then four counts of twelve bits.
+_COUNTED = 1 << 7
+_COUNT_BITS = 12
+_COUNT_START = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +88,15 @@ def times_path(path: Path) -> Path:
     return path.with_name(path.name + ".times")
 
 
+def lacks(packed: int, bits: int) -> bool:
+    """Return whether a block has no line of the levels ``bits``; False when it was not counted."""
+    return bool(packed & _COUNTED) and not packed & bits
+
+
+def marks_path(path: Path) -> Path:
+    return path.with_name(path.name + ".marks")
+
+
 def layout_path(path: Path) -> Path:
     return path.with_name(path.name + ".layout")
 
@@ -86,16 +107,38 @@ def segment_path(path: Path, number: int) -> Path:
 
 def level_of(line: bytes) -> str:
     """Return the level a line names, empty for none."""
+    if any(word in line for word in _RAISED_WORDS) and _RAISED.match(line):
+        return _ERROR
     return next((level for word, level in _WORDS if word in line), "")
 
 
-def level_bits(text: bytes) -> int:
-    """Return ``LEVEL_BITS`` of the words anywhere in a piece of log."""
-    bits = 0
-    for word, level in _WORDS:
-        if word in text:
-            bits |= LEVEL_BITS[level]
-    return bits
+def count_levels(lines: Iterable[bytes]) -> tuple[int, ...]:
+    """Return how many lines have each of ``LEVELS``."""
+    found = [level_of(line) for line in lines]
+    return tuple(map(found.count, LEVELS))
+
+
+def names_level(text: bytes) -> bool:
+    """Return whether any line of a piece of log may have a level; quick, and never wrong about a no."""
+    return any(word in text for word, _ in _WORDS) or any(word in text for word in _RAISED_WORDS)
+
+
+def pack_levels(counts: Iterable[int]) -> int:
+    """Return the counts of ``LEVELS`` in one block as a number."""
+    packed = _COUNTED
+    for index, count in enumerate(counts):
+        packed |= count << (_COUNT_START + index * _COUNT_BITS) | (LEVEL_BITS[LEVELS[index]] if count else 0)
+    return packed
+
+
+def unpack_levels(packed: int) -> tuple[int, ...] | None:
+    """Return the counts of ``LEVELS`` in a block; None when they were not counted as it was written."""
+    if not packed & 0xF and not packed & _COUNTED:
+        return (0,) * len(LEVELS)
+    if not packed & _COUNTED:
+        return None
+    mask = (1 << _COUNT_BITS) - 1
+    return tuple(packed >> (_COUNT_START + index * _COUNT_BITS) & mask for index in range(len(LEVELS)))
 
 
 def line_ends(data: bytes) -> list[int]:

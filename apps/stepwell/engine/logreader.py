@@ -13,6 +13,7 @@ from typing import Any
 
 from stepwell.engine import loglines
 from stepwell.engine.loglines import BLOCK_LINES, BLOCK_RECORD, LAYOUT_RECORD, TIME_RECORD, Layout, LogLine
+from stepwell.engine.logmarks import MARK_RECORD, Mark
 
 _CHUNK_BYTES = 64 * 1024
 
@@ -123,19 +124,46 @@ class LogReader:
 
     def next_line(self, level: str, *, after: int = 0) -> LogLine | None:
         """Return the first line after line ``after`` that has the level, or None."""
-        blocks = self.blocks()
-        for block in range(after // BLOCK_LINES, len(blocks) + 1):
-            if block < len(blocks) and not blocks[block][1] & loglines.LEVEL_BITS[level]:
-                continue
-            for number, piece in self._numbered(block):
-                if number > after and not piece.is_gap and loglines.level_of(piece.content) == level:
-                    return self._line(number, piece)
-                if block < len(blocks) and piece.end >= blocks[block][0]:
-                    break
+        for block in range(after // BLOCK_LINES, len(self.blocks()) + 1):
+            for line in self._lines_of(block, level):
+                if line.number > after:
+                    return line
         return None
 
+    def last_line(self, level: str) -> LogLine | None:
+        """Return the last line that has the level, or None."""
+        for block in range(len(self.blocks()), -1, -1):
+            if lines := self._lines_of(block, level):
+                return lines[-1]
+        return None
+
+    def level_counts(self) -> dict[str, int]:
+        """Return how many lines have each level; what was dropped counts too."""
+        blocks = self.blocks()
+        total = [0] * len(loglines.LEVELS)
+        for block in range(len(blocks) + 1):
+            counts = loglines.unpack_levels(blocks[block][1]) if block < len(blocks) else None
+            if counts is None:
+                counts = loglines.count_levels(piece.content for _, piece in self._block(block) if not piece.is_gap)
+            for index, count in enumerate(counts):
+                total[index] += count
+        return dict(zip(loglines.LEVELS, total, strict=True))
+
+    def marks(self) -> list[Mark]:
+        """Return where the log can be folded, in the order it was found."""
+        return [Mark(*record) for record in _new_records(loglines.marks_path(self.path), MARK_RECORD, 0)]
+
+    def gap_lines(self) -> tuple[int, int] | None:
+        """Return the number a gap is shown under and the first number behind it, or None without a gap."""
+        start, end = self._gap()
+        if start == end:
+            return None
+        block = bisect_right(self.blocks(), start, key=_block_end)
+        number = next(number for number, piece in self._numbered(block) if piece.is_gap)
+        return number, max(number + 1, self.number_after_gap(end))
+
     def blocks(self) -> list[tuple[int, int]]:
-        """Return end and level bits of every full block of lines."""
+        """Return end and packed levels of every full block of lines."""
         known = len(self._blocks)
         self._blocks += (
             (end, bits) for end, bits in _new_records(loglines.blocks_path(self.path), BLOCK_RECORD, known)
@@ -149,16 +177,38 @@ class LogReader:
                 self._layout = Layout(*LAYOUT_RECORD.unpack(loglines.layout_path(self.path).read_bytes()))
         return self._layout
 
+    def _block(self, block: int) -> Iterator[tuple[int, _Piece]]:
+        """Yield the lines of one block; the last one is not full."""
+        blocks = self.blocks()
+        end = blocks[block][0] if block < len(blocks) else None
+        for number, piece in self._numbered(block):
+            if end is not None and piece.start >= end:
+                return
+            yield number, piece
+
+    def _lines_of(self, block: int, level: str) -> list[LogLine]:
+        blocks = self.blocks()
+        if block < len(blocks) and not blocks[block][1] & loglines.LEVEL_BITS[level]:
+            return []
+        pieces = [found for found in self._block(block) if not found[1].is_gap]
+        return [self._line(number, piece) for number, piece in pieces if loglines.level_of(piece.content) == level]
+
     def _numbered(self, block: int) -> Iterator[tuple[int, _Piece]]:
         blocks = self.blocks()
         block = min(block, len(blocks))
         number = block * BLOCK_LINES + 1
-        for piece in self._pieces(blocks[block - 1][0] if block else 0):
-            yield number, piece
-            number = max(number, self._number_after_gap(piece.end)) if piece.is_gap else number + 1
+        position = blocks[block - 1][0] if block else 0
+        for piece in self._pieces(position):
+            # A block that begins in a gap: the gap has its number from the lines before it.
+            at_gap = self.gap_lines() if piece.is_gap and piece.start < position else None
+            yield at_gap[0] if at_gap else number, piece
+            number = max(number, self.number_after_gap(piece.end)) if piece.is_gap else number + 1
 
-    def _number_after_gap(self, offset: int) -> int:
-        """Lines in a gap cannot be counted, so count back from the end of the block that reaches out of it."""
+    def number_after_gap(self, offset: int) -> int:
+        """Return the number of the first line behind a gap that ends at ``offset``.
+
+        Lines in a gap cannot be counted, so count back from the end of the block that reaches out of it.
+        """
         blocks = self.blocks()
         block = bisect_right(blocks, offset, key=_block_end)
         if block == len(blocks):
