@@ -5,6 +5,7 @@ import "./elements/beat-age.js";
 import "./elements/live-run.js";
 import "./elements/live-runs.js";
 import "./elements/log-tail.js";
+import "./elements/log-view.js";
 import { showConnection } from "./lib/connection.js";
 import { watchTicks } from "./lib/ticks.js";
 

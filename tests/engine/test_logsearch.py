@@ -97,7 +97,7 @@ def test_search_of_a_log_whose_middle_was_dropped_names_true_lines(tmp_path: Pat
     assert numbers == [n for n in range(500, 50_001, 500) if n < gap or n >= behind]
     shown = [(line.number, line.text) for line in reader.lines(behind, 5)]
     assert [text for number, text in shown if number == gap] == [f"… {reader.dropped_bytes:,} bytes dropped here …"]
-    assert all(text.startswith(f"line {number}") for number, text in shown if number != gap)
+    assert all(text.startswith(f"line {number}") for number, text in shown if number > behind)
     assert reader.lines(gap, 1)[0].text == shown[0][1]
 
 

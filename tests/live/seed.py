@@ -103,3 +103,9 @@ def print_lines(*, run: str, attempt: str, text: str) -> int:
     _logs[attempt].write(text.encode())
     _logs[attempt].flush()
     return _logs[attempt].n_bytes
+
+
+def close_log(*, attempt: str) -> None:
+    """Store what the attempt's log still keeps and close its files."""
+    if writer := _logs.pop(attempt, None):
+        writer.seal()

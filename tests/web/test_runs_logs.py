@@ -87,9 +87,12 @@ def test_every_attempt_has_its_own_log_and_the_other_steps_are_a_link_away(as_ch
     page = read(as_charlie.get(f"/runs/{run.number}/logs/train/1/"))
 
     assert page.one("div", id="L1").text == "1 first try"
-    others = page.one("nav", aria_label="Logs of this run").all("a")
-    assert [link.text for link in others] == ["Completed: load", "Failed: train, attempt 1", "Failed: train, attempt 2"]
-    assert read(as_charlie.get(others[2]["href"])).one("div", id="L1").text == "1 second try"
+    steps = page.one("nav", aria_label="Logs of this run").all("a")
+    assert [link.text for link in steps] == ["Whole run, by time", "Failed: train", "Completed: load"]
+    attempts = page.one("nav", aria_label="Attempts").all("a")
+    assert [link.text for link in attempts] == ["Failed: attempt 1", "Failed: attempt 2"]
+    assert read(as_charlie.get(attempts[1]["href"])).one("div", id="L1").text == "1 second try"
+    assert read(as_charlie.get(steps[2]["href"])).one("div", id="L1").text == "1 from load"
 
 
 def test_the_raw_log_is_every_byte_as_plain_text(as_charlie: Client) -> None:

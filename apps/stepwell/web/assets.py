@@ -14,6 +14,7 @@ STYLESHEETS: tuple[str, ...] = (
     "components/field",
     "components/flow",
     "components/log",
+    "components/log_view",
     "components/menu",
     "components/state",
     "components/table",

@@ -14,11 +14,10 @@ from django.views.decorators.http import require_POST, require_safe
 from stepwell.accounts.models import Role
 from stepwell.execution import actions
 from stepwell.runs.models import Run
-from stepwell.web import forms, option_forms, present, run_list, run_page
+from stepwell.web import forms, option_forms, present, run_list, run_logs, run_page
 from stepwell.web.access import get_run_or_404, needs
 from stepwell.web.request import WebRequest, record_run_act, render_page
 from stepwell.web.rerun import rerun
-from stepwell.web.run_logs import log, raw
 from stepwell.web.step_panel import step_panel
 from stepwell.web.step_table import step_table
 from stepwell.web.story import story
@@ -128,6 +127,5 @@ urlpatterns = [
     path("runs/<str:ref>/cancellation/", cancellation, name="cancellation"),
     path("runs/<str:ref>/parameters/", parameters, name="parameters"),
     path("runs/<str:ref>/events/", events, name="events"),
-    path("runs/<str:ref>/logs/<path:invocation_id>/<int:number>/", log, name="log"),
-    path("runs/<str:ref>/logs/<path:invocation_id>/<int:number>/raw", raw, name="log_raw"),
+    *run_logs.urlpatterns,
 ]
