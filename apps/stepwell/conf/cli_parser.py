@@ -259,6 +259,16 @@ def _add_setup(commands: Commands) -> None:
     link.add_argument("user", metavar="USER", nargs="?", help="whom (default: the first admin)")
     doctor = commands.add("doctor", "cli_doctor:examine", "Check this installation", "stepwell doctor")
     add_json(doctor)
+    backup = commands.add(
+        "backup", "cli_backup:back_up", "Back up everything while it works", "stepwell backup /var/backups/stepwell"
+    )
+    backup.add_argument("target", metavar="FOLDER|FILE", help="a folder, or a file that ends in .tar.gz or .tar")
+    restore = commands.add(
+        "restore", "cli_backup:restore", "Put a backup into an empty data folder", "stepwell restore stepwell.tar.gz"
+    )
+    restore.add_argument("source", metavar="FILE")
+    restore.add_argument("--replace", action="store_true", help="move what the data folder holds aside first")
+    restore.add_argument("--check", action="store_true", help="only say whether the backup is whole")
     commands.add("manage", "cli_setup:manage", "Run one of Django's commands", "stepwell manage migrate --check")
     commands.add("version", "cli_setup:print_version", "Print the version", "stepwell version")
 

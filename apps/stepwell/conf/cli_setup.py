@@ -63,6 +63,21 @@ def missing_migrations() -> list[str]:
     return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
 
 
+def applied_migrations() -> list[str]:
+    """Return the names of the migrations the database has."""
+    from django.db import connection
+    from django.db.migrations.recorder import MigrationRecorder
+
+    return [f"{app}.{name}" for app, name in MigrationRecorder(connection).applied_migrations()]
+
+
+def known_migrations() -> set[str]:
+    """Return the names of the migrations this program has."""
+    from django.db.migrations.loader import MigrationLoader
+
+    return {f"{app}.{name}" for app, name in MigrationLoader(None).disk_migrations}
+
+
 def manage(words: list[str]) -> int:
     """Run a command of Django's."""
     load_django()

@@ -13,6 +13,7 @@ from stepwell.accounts.models import InstanceSettings
 from stepwell.artifacts.models import ArtifactVersion
 from stepwell.core.status import TERMINAL_RUN
 from stepwell.execution import inputs
+from stepwell.kit import locks
 from stepwell.runs.logs import log_path
 from stepwell.runs.models import Run
 
@@ -22,6 +23,11 @@ _BATCH = 50
 
 def retire_old_runs() -> int:
     """Delete one batch of runs that ended longer ago than the settings keep them; return how many."""
+    with locks.hold(locks.BACKUP, waits=False) as held:
+        return _retire() if held else 0
+
+
+def _retire() -> int:
     days = InstanceSettings.load().retention_days
     if not days:
         return 0
