@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python;
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help run test check fix e2e bench docs wheel clean
+.PHONY: help run test check fix e2e faults bench docs wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## say what each target does
@@ -25,6 +25,9 @@ fix: .venv/.stamp  ## correct what the linter can and format
 
 e2e: .venv/.stamp  ## run the browser tests alone
 	@exec $(BIN)/pytest tests/e2e
+
+faults: .venv/.stamp  ## kill, stop, cut off and fill everything we can, on every store; MUTANTS=0 leaves out the seeded mistakes
+	@exec $(BIN)/python -m tests.faults --write $(if $(filter 0,$(MUTANTS)),--no-mutants)
 
 bench: .venv/.stamp  ## time our workloads beside plain Python and write docs/benchmarks.md
 	@exec $(BIN)/python -m tests.bench

@@ -45,7 +45,7 @@ CHECKS = {
 ON_POSTGRES = ["tests/execution", "tests/accounts", "tests/artifacts"]
 POSTGRES_URL = os.environ.get("STEPWELL_TEST_POSTGRES", "postgres://postgres@127.0.0.1/postgres")
 #: whole instances, started and killed
-INSTANCES = ["tests/processes", "tests/e2e", "tests/live", "tests/conf"]
+INSTANCES = ["tests/processes", "tests/e2e", "tests/live", "tests/conf", "tests/faults"]
 TESTS = {
     "instances, browser": INSTANCES,
     "examples, docs, wheel": PROGRAMS,

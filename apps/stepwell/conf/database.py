@@ -17,6 +17,17 @@ _SQLITE_OPTIONS = {
     ),
 }
 
+# A server that went away without a word is noticed within ten seconds, and nobody waits for a lock for ever.
+_POSTGRES_OPTIONS = {
+    "pool": {"min_size": 1, "max_size": 32, "timeout": 5},
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+    "options": "-c lock_timeout=3s -c idle_in_transaction_session_timeout=60s",
+}
+
 
 def database_from_url(url: str, *, home: Path) -> dict[str, Any]:
     """Return Django's settings for ``url``; empty means ``<home>/stepwell.db``.
@@ -41,7 +52,9 @@ def database_from_url(url: str, *, home: Path) -> dict[str, Any]:
         "HOST": parts.hostname or "",
         "PORT": str(parts.port or ""),
         "CONN_MAX_AGE": 0,
-        "OPTIONS": {"pool": {"min_size": 1, "max_size": 16, "timeout": 10}, **dict(parse_qsl(parts.query))},
+        # A connection from the pool is tried before it is used.
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {**_POSTGRES_OPTIONS, **dict(parse_qsl(parts.query))},
         "TEST": {},
     }
 

@@ -146,6 +146,8 @@ GRACE_SECONDS = env.number("STEPWELL_GRACE_SECONDS", 10, low=0.1, high=600)
 HOOK_SECONDS = env.number("STEPWELL_HOOK_SECONDS", 10, low=0.1, high=3600)
 STEP_SLOTS_DEFAULT = int(env.number("STEPWELL_STEP_SLOTS", 4, low=1, high=256))
 CRASH_BUDGET = 3
+#: below this, or 5 % of a smaller disk, no step is started
+DISK_RESERVE_BYTES = int(env.number("STEPWELL_DISK_RESERVE_MB", 500, low=0, high=10_000_000) * 2**20)
 
 LOGGING = {
     "version": 1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from stepwell.core import failpoints
 from stepwell.core.status import (
     DONE_STEP,
     TERMINAL_RUN,
@@ -35,6 +36,7 @@ def advance(store: RunStore, run_id: UUID, *, ended: UUID | None = None) -> None
     else:
         _settle_waiting(store, run, [ended] if ended and not _must_stop(run) else None)
     if not store.has_open_steps(run_id) and not store.start_cleanup(run_id):
+        failpoints.hit("before_parent_fold")
         cancelling = run.status == RunStatus.CANCELLING
         store.finish_run(run_id, fold_run_status(store.step_statuses(run_id), cancelling=cancelling))
 

@@ -23,3 +23,8 @@ class Pace:
     def fence(self) -> float:
         """How long without a stored beat until we stop the step ourselves: the lease may soon be another's."""
         return max(self.lease - 5.0, self.lease * 0.8)
+
+    @property
+    def hold(self) -> float:
+        """The same as the step host keeps it, for a supervisor that is stuck or stopped itself: a little longer."""
+        return (self.fence + self.lease) / 2

@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import IO, NoReturn
 
+from stepwell.core import failpoints
 from stepwell.engine import stepchild, trees, zygote
 from stepwell.engine.ports import LaunchSpec
 from stepwell.engine.protocol import FrameSocket, frame_pair
@@ -128,6 +129,7 @@ class StepHost:
         """
         if not self.alive:
             raise Unavailable("The step host is gone.")
+        failpoints.hit("before_spawn")
         output, output_child = os.pipe()
         frames, frames_child = frame_pair()
         ctl, ctl_host = frame_pair()
@@ -143,6 +145,7 @@ class StepHost:
             os.close(output_child)
             frames_child.close()
             ctl_host.close()
+        failpoints.hit("after_spawn")
         return launched
 
     def last_words(self) -> bytes:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
-import threading
 import time
 from functools import partial
 from typing import Any
 
+from stepwell.core import failpoints
 from stepwell.core.durations import format_duration
 from stepwell.core.status import AttemptStatus
 from stepwell.engine import endings
+from stepwell.engine.asked import Asked
 from stepwell.engine.deliveries import Deliveries
 from stepwell.engine.logfile import LogWriter
 from stepwell.engine.masking import Masker
@@ -32,6 +32,7 @@ _ROUND_SECONDS = 0.05
 #: new progress is not kept waiting for the next beat for longer
 _PROGRESS_SECONDS = 1.0
 _MAX_WAIT = 5.0
+_UNHEARD = "no heartbeat could be stored for {}"
 
 
 class Supervision:
@@ -39,6 +40,7 @@ class Supervision:
 
     ``watcher.result`` is called once, as soon as the outcome is known, except when the attempt is lost (its lease is
     gone, or beats or the result could not be stored for too long): then ``is_lost`` is set and nothing is published.
+    ``held_since`` is when it became ours (monotonic); None: nobody can take it from us.
     ``outcome`` is complete, with cpu and memory, once ``finished``. The log is flushed then, but not sealed.
     """
 
@@ -52,6 +54,7 @@ class Supervision:
         watcher: Watcher,
         pace: Pace,
         timeout: float | None = None,
+        held_since: float | None = None,
     ) -> None:
         self.spec = spec
         self.outcome: Outcome | None = None
@@ -66,12 +69,11 @@ class Supervision:
         self._watcher = watcher
         self._pace = pace
         self._timeout = timeout
+        self._held_since = held_since
         self._deliveries = Deliveries(patience=pace.fence, give_up=self._give_up_delivery)
         self._launched: Launched | None = None
         self._output = Output(log, masker)
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._wake_lock = threading.Lock()
-        self._asked = ""
+        self._asked = Asked()
         self._has_result = False
         self._is_publishing = False
         self._published = False
@@ -80,9 +82,7 @@ class Supervision:
         self._gone = False
         self._ending: dict[str, Any] = {}
         self._gone_reason = ""
-        self._now = 0.0
-        self._stored_at = self._next_beat = self._latest_beat = 0.0
-        #: moments something is due, on the monotonic clock
+        self._now = self._stored_at = self._next_beat = self._latest_beat = 0.0
         self._start_until: float | None = None
         self._stop_at: float | None = None
         self._kill_at: float | None = None
@@ -91,7 +91,8 @@ class Supervision:
 
     def start(self) -> None:
         """Launch the process. A host that is gone is an outcome, not an exception."""
-        self._now = self._stored_at = self._latest_beat = time.monotonic()
+        self._now = self._latest_beat = time.monotonic()
+        self._stored_at = self._held_since or self._now
         self._next_beat = self._now + self._pace.beat
         self._start_until = self._now + self._pace.start
         try:
@@ -104,16 +105,13 @@ class Supervision:
 
     def ask(self, answer: str) -> None:
         """From any thread: act as if a beat had been answered with ``cancel``, ``stop`` or ``lost``."""
-        with self._wake_lock:
-            if not self.finished:
-                self._asked = answer
-                os.eventfd_write(self._wake, 1)
+        self._asked.put(answer)
 
     def filenos(self) -> list[int]:
         """Return the descriptors whose input calls for a ``step``."""
         if self.finished:
             return []
-        found = [self._wake]
+        found = [self._asked.fileno()]
         if self._output.is_open:
             found.append(self._output.fileno())
         if self._launched:
@@ -136,8 +134,7 @@ class Supervision:
     def step(self, now: float) -> None:
         """Do what there is to do at ``now`` (monotonic seconds) without waiting."""
         self._now = now
-        if self._asked:
-            self._obey(self._take_ask())
+        self._obey(self._asked.take())
         self._read_ctl()
         self._read_frames()
         self._output.read(self._now)
@@ -164,6 +161,9 @@ class Supervision:
                 case "forked":
                     self._forked(int(frame["pid"]))
                 case "exited":
+                    failpoints.hit("after_step_exit")
+                    if frame.get("fenced"):
+                        self._lose(_UNHEARD.format(format_duration(self._pace.hold)))
                     self._gone, self._ending = True, frame
                     self.was_killed = bool(frame.get("signal"))
                 case "refused":
@@ -174,6 +174,7 @@ class Supervision:
     def _forked(self, pid: int) -> None:
         self.pid = pid
         self._start_until = None
+        self._hold()
         if self._timeout is not None:
             self._stop_at = self._now + self._timeout
         self._deliveries.add("the start", partial(self._watcher.started, pid=pid))
@@ -241,11 +242,17 @@ class Supervision:
             logger.warning("Could not store a heartbeat of attempt %s", self.spec.attempt_id, exc_info=True)
             self._next_beat = self._now + min(self._pace.beat, self._pace.lease / 20)
             if self._now - self._stored_at > self._pace.fence:
-                self._lose(f"no heartbeat could be stored for {format_duration(self._pace.fence)}")
+                self._lose(_UNHEARD.format(format_duration(self._pace.fence)))
             return
         self._stored_at = self._latest_beat = self._now
         self._next_beat = self._now + self._pace.beat
+        self._hold()
         self._obey(answer)
+
+    def _hold(self) -> None:
+        """Tell the host until when the attempt is ours; it kills it then, whatever keeps us from doing so."""
+        if self._held_since is not None and self._launched and self.pid and not self._gone:
+            self._launched.ctl.post({"op": "hold", "until": self._stored_at + self._pace.hold})
 
     def _store_beat(self) -> str:
         answer = self._watcher.beat(
@@ -258,16 +265,12 @@ class Supervision:
         match answer:
             case "cancel":
                 self._stop(endings.cancelled())
-            case "stop":
+            case "stop" | "halt":
                 self._stop(endings.interrupted("the runner was asked to stop"))
+                if answer == "halt" and not self._has_result:
+                    self._kill()
             case "lost":
                 self._lose("lease lost")
-
-    def _take_ask(self) -> str:
-        with self._wake_lock:
-            asked, self._asked = self._asked, ""
-            os.eventfd_read(self._wake)
-        return asked
 
     def _decide(self, outcome: Outcome) -> None:
         """Settle the outcome, unless it is; it is published once the processes are gone."""
@@ -387,9 +390,8 @@ class Supervision:
         if self._launched:
             self._launched.frames.close()
             self._launched.ctl.close()
-        with self._wake_lock:
-            self.finished = True
-            os.close(self._wake)
+        self.finished = True
+        self._asked.close()
 
     def _has_unsent(self) -> bool:
         return self._launched is not None and bool(self._launched.frames.unsent_bytes + self._launched.ctl.unsent_bytes)

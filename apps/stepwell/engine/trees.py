@@ -43,8 +43,9 @@ class _Stat:
 
 @cache
 def boot_id() -> str:
-    """Return the id of this boot of the machine."""
-    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    """Return what names this process table: the boot of the machine, and the process namespace a container has."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    return f"{boot}/{os.stat('/proc/self/ns/pid').st_ino}"
 
 
 def identify(pid: int) -> ProcessIdentity | None:

@@ -48,6 +48,9 @@ class _Child:
     output: int
     frames: int
     pid: int = 0
+    #: until when it is its supervisor's, on the monotonic clock; None: for as long as the supervisor is there
+    held_until: float | None = None
+    is_fenced: bool = False
 
     def descriptors(self) -> list[int]:
         return [*self.ctl.held_descriptors(), *(fd for fd in (self.output, self.frames) if fd >= 0)]
@@ -95,7 +98,7 @@ class _Zygote:
             os.write(self._waker, b"\0")
 
     def _round(self) -> None:
-        for descriptor, _ in self._poll.poll(_ORPHAN_ROUND * 1000 if self._orphans else None):
+        for descriptor, _ in self._poll.poll(self._wait_ms()):
             if descriptor == self._wake:
                 with contextlib.suppress(BlockingIOError):
                     os.read(self._wake, 4096)
@@ -106,6 +109,21 @@ class _Zygote:
                 self._obey(child)
         if self._orphans:
             self._end_orphans()
+        self._fence()
+
+    def _wait_ms(self) -> float | None:
+        if self._orphans:
+            return _ORPHAN_ROUND * 1000
+        held = [child.held_until for child in self._by_pid.values() if child.held_until is not None]
+        return max(0.0, min(held) - time.monotonic()) * 1000 + 1 if held else None
+
+    def _fence(self) -> None:
+        """KILL what its supervisor did not hold any longer: it is stuck or stopped, and another may take over soon."""
+        now = time.monotonic()
+        for child in self._by_pid.values():
+            if child.held_until is not None and child.held_until <= now:
+                child.held_until, child.is_fenced = None, True
+                trees.signal_tree(child.pid, signal.SIGKILL)
 
     def _take_launches(self) -> None:
         for _ in _frames(self._control):
@@ -125,6 +143,8 @@ class _Zygote:
                     self._fork(child, frame["spec"])
                 case "signal" if child.pid:
                     trees.signal_tree(child.pid, int(frame["signal"]))
+                case "hold":
+                    child.held_until = float(frame["until"])
                 case "kill" if child.pid:
                     trees.signal_tree(child.pid, signal.SIGKILL)
         if child.ctl.closed:
@@ -183,6 +203,7 @@ class _Zygote:
                     {
                         "op": "exited",
                         **_ending(status),
+                        **({"fenced": True} if child.is_fenced else {}),
                         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 6),
                         "peak_memory_bytes": usage.ru_maxrss * 1024,
                     }

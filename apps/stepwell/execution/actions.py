@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from stepwell.accounts.models import User
 from stepwell.artifacts import model_actions
+from stepwell.core import failpoints
 from stepwell.core.plan import Overrides
 from stepwell.core.status import RerunCode, RerunScope, RunStatus, StepKind, StepStatus, Trigger
 from stepwell.engine.advance import advance
@@ -142,6 +143,7 @@ def cancel_run(*, run: Run, by: str) -> Run:
         )
         if asked:
             events.record(run.id, "cancel.requested", {"by": by})
+            failpoints.hit("during_cancel")
             advance(OrmRunStore(), run.id)
     run.refresh_from_db()
     if not asked and run.status != RunStatus.CANCELLING:

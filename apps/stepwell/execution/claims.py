@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import socket
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
-from stepwell.core.status import AttemptStatus, RunStatus, StepStatus
+from stepwell.core import failpoints
+from stepwell.core.status import AttemptStatus, RunStatus, StepKind, StepStatus
 from stepwell.errors import StepwellError
-from stepwell.execution import moves
+from stepwell.execution import moves, nodes
 from stepwell.kit.models import DbNow
+from stepwell.kit.steady import AWAY, steadily
 from stepwell.runs import events
 from stepwell.runs.models import Attempt, StepRun
+
+#: a run that is asked to stop starts nothing but its clean-up
+_IN_LIVE_RUN = Q(step_run__run__status__in=(RunStatus.QUEUED, RunStatus.RUNNING)) | Q(
+    step_run__run__status=RunStatus.CANCELLING, step_run__kind=StepKind.CLEANUP
+)
 
 
 class LeaseLost(StepwellError):
@@ -37,6 +43,8 @@ class Claim:
     step: StepRun
     owner_id: UUID
     fence: int
+    #: when it was claimed, on this machine's monotonic clock; the lease counts from there
+    claimed_at: float = field(default_factory=time.monotonic)
 
     def mine(self):  # type: ignore[no-untyped-def]
         """Return the attempt's row as a query that is empty once somebody else owns it."""
@@ -44,18 +52,32 @@ class Claim:
 
 
 def claim(attempt_id: UUID, *, owner_id: UUID, script: bool = False) -> Claim | None:
-    """Take a queued attempt; return None when it is not to be had (taken, cancelled, a script's own)."""
+    """Take a queued attempt; return None when it is not to be had (taken, cancelled, a script's own).
+
+    One process must not claim one attempt in two threads at once. When the database's answer is lost, the claim is
+    looked for: it may have been stored.
+    """
+    failpoints.hit("before_claim")
+    began = time.monotonic()
     try:
         with events.one_transaction():
-            return _claim(attempt_id, owner_id, script=script)
+            claimed = _claim(attempt_id, owner_id, script=script)
     except _Taken:
         return None
+    except AWAY:
+        claimed = steadily(lambda: _stored(attempt_id, owner_id), seconds=settings.LEASE_SECONDS / 2, what="A claim")
+        if claimed is None:
+            return None
+    claimed = replace(claimed, claimed_at=began)
+    failpoints.hit("after_claim")
+    return claimed
 
 
 def _claim(attempt_id: UUID, owner_id: UUID, *, script: bool) -> Claim:
     now = timezone.now()
     queued = Attempt.objects.filter(id=attempt_id, status=AttemptStatus.QUEUED)
-    queued = queued.filter(step_run__run__script_node_id=owner_id if script else None)
+    queued = queued.filter(_IN_LIVE_RUN, step_run__run__script_node_id=owner_id if script else None)
+    moves.lock_run(steps__attempts=attempt_id)
     taken = Attempt.objects.filter(id__in=queued.values("id")).update(
         status=AttemptStatus.RUNNING,
         owner_id=owner_id,
@@ -63,7 +85,7 @@ def _claim(attempt_id: UUID, owner_id: UUID, *, script: bool) -> Claim:
         lease_until=DbNow() + settings.LEASE_SECONDS,
         started_at=now,
         beat_at=now,
-        host=socket.gethostname(),
+        host=nodes.host_name(),
     )
     if not taken:
         raise _Taken
@@ -75,6 +97,19 @@ def _claim(attempt_id: UUID, owner_id: UUID, *, script: bool) -> Claim:
     moves.move_run(step.run_id, RunStatus.RUNNING, old=(RunStatus.QUEUED,), started_at=now)
     events.record(step.run_id, "attempt.status", attempt_payload(attempt))
     return Claim(attempt=attempt, step=step, owner_id=owner_id, fence=attempt.fence)
+
+
+def _stored(attempt_id: UUID, owner_id: UUID) -> Claim | None:
+    """Return the claim whose answer was lost, if it was stored."""
+    mine = Attempt.objects.filter(id=attempt_id, status=AttemptStatus.RUNNING, owner_id=owner_id, pid=None)
+    attempt = mine.select_related("step_run__run__snapshot", "step_run__run__pipeline").first()
+    return attempt and Claim(attempt=attempt, step=attempt.step_run, owner_id=owner_id, fence=attempt.fence)
+
+
+def waiting_in(run_id: UUID) -> list[UUID]:
+    """Return the attempts of a run that nobody has taken."""
+    queued = Attempt.objects.filter(step_run__run_id=run_id, status=AttemptStatus.QUEUED)
+    return list(queued.order_by("id").values_list("id", flat=True))
 
 
 def attempt_payload(attempt: Attempt) -> dict[str, object]:
@@ -91,7 +126,7 @@ def attempt_payload(attempt: Attempt) -> dict[str, object]:
 
 def note_started(claim: Claim, *, pid: int) -> None:
     """Store which process runs the attempt."""
-    claim.mine().update(pid=pid, host=socket.gethostname())
+    claim.mine().update(pid=pid, host=nodes.host_name())
 
 
 def renew(claim: Claim, *, progress: dict[str, object] | None, log_bytes: int, log_lines: int) -> bool:
@@ -106,8 +141,3 @@ def renew(claim: Claim, *, progress: dict[str, object] | None, log_bytes: int, l
             **changes,
         )
     )
-
-
-def process_label() -> str:
-    """Return ``host:pid`` for log lines."""
-    return f"{socket.gethostname()}:{os.getpid()}"

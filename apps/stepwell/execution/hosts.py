@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+from stepwell.core import failpoints
 from stepwell.engine.stephost import StepHost
 from stepwell.execution import archives
 from stepwell.pipelines.models import Snapshot
@@ -27,6 +28,8 @@ _PASSED = {
     "TMPDIR",
     "VIRTUAL_ENV",
     "LD_LIBRARY_PATH",
+    failpoints.VARIABLE,
+    failpoints.COUNTS_VARIABLE,
 }
 _PASSED_PREFIXES = ("LC_", "SSL_CERT", "CUDA_", "NVIDIA_", "OMP_", "OPENBLAS_", "MKL_", "STEPWELL_STEP_")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Coalesce
 from django.utils import timezone
@@ -16,6 +16,16 @@ from stepwell.execution.doorbell import ring_on_commit
 from stepwell.kit.models import DbNow
 from stepwell.runs import events
 from stepwell.runs.models import Attempt, Run, StepRun
+
+
+def lock_run(**which: UUID) -> None:
+    """Have the run to ourselves until the open transaction ends. Whoever moves a step of a run does this first.
+
+    Two steps that end together would otherwise each see the other still running, and start nothing below them; and
+    two who lock rows in different orders would wait for each other. SQLite has one writer at a time in any case.
+    """
+    if connection.features.has_select_for_update:
+        Run.objects.select_for_update(of=("self",)).only("id").filter(**which).first()
 
 
 def move_step(step: StepRun, new: StepStatus, *, reason: str = "", **also: Any) -> bool:

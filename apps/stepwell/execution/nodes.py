@@ -6,8 +6,10 @@ import os
 import socket
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from stepwell.core import failpoints
 from stepwell.engine import trees
 from stepwell.kit.models import DbNow
 from stepwell.runs.models import RunnerNode
@@ -15,7 +17,7 @@ from stepwell.runs.models import RunnerNode
 
 def host_name() -> str:
     """Return this machine's name."""
-    return socket.gethostname()
+    return failpoints.value("host", socket.gethostname())
 
 
 def register(kind: str, *, slots: int) -> RunnerNode:
@@ -40,8 +42,16 @@ def stopped(node_id: UUID) -> None:
     RunnerNode.objects.filter(id=node_id).update(stopped_at=timezone.now())
 
 
+def of_this_machine() -> QuerySet[RunnerNode]:
+    """Return the nodes whose processes we would see if they lived.
+
+    Names of machines are not unique: clones, containers and a machine before and after its restart share one.
+    """
+    return RunnerNode.objects.filter(host=host_name(), boot_id=trees.boot_id())
+
+
 def is_alive(node: RunnerNode) -> bool:
-    """Return whether the node's process runs on this host; the boot id and start time tell a reused pid apart."""
+    """Return whether the node's process runs; ask only of a node whose process table is ours."""
     if not node.pid_start.isdecimal():
         return False
     process = trees.ProcessIdentity(pid=node.pid, start_time=int(node.pid_start), boot_id=node.boot_id)

@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from stepwell.artifacts import model_actions
 from stepwell.artifacts.models import Artifact, ArtifactVersion, StepArtifact
-from stepwell.core.status import AttemptStatus, RunStatus, StepKind, StepStatus
+from stepwell.core import failpoints
+from stepwell.core.status import TERMINAL_ATTEMPT, AttemptStatus, RunStatus, StepKind, StepStatus
 from stepwell.engine.advance import advance
 from stepwell.engine.ports import ErrorInfo, Outcome
 from stepwell.errors import ConfigError, StepwellError
@@ -21,7 +22,7 @@ from stepwell.execution.claims import Claim, LeaseLost, attempt_payload
 from stepwell.execution.stores import OrmRunStore
 from stepwell.kit.models import DbNow
 from stepwell.runs import events
-from stepwell.runs.models import Run, StepRun
+from stepwell.runs.models import Attempt, Run, StepRun
 
 _NUMBERS = re.compile(r"0x[0-9a-f]+|\d+", re.IGNORECASE)
 
@@ -47,7 +48,14 @@ def publish(claim: Claim, outcome: Outcome) -> Outcome:
         return refused
 
 
+def is_stored(claim: Claim) -> bool:
+    """Return whether the end of the attempt was stored by its owner: whoever takes it over raises the fence."""
+    mine = Attempt.objects.filter(id=claim.attempt.id, fence=claim.fence, owner_id=claim.owner_id)
+    return mine.filter(status__in=TERMINAL_ATTEMPT).exists()
+
+
 def _publish(claim: Claim, outcome: Outcome) -> None:
+    moves.lock_run(id=claim.step.run_id)
     _end_attempt(claim, outcome)
     step = StepRun.objects.select_related("run__pipeline").get(id=claim.step.id)
     if outcome.status == AttemptStatus.COMPLETED:
@@ -151,6 +159,7 @@ def _retry_later(step: StepRun, wait: float, reason: str) -> None:
         return
     if moves.move_step(step, StepStatus.RETRYING, reason=reason):
         StepRun.objects.filter(id=step.id).update(next_attempt_at=DbNow() + wait)
+        failpoints.hit("during_retry_schedule")
 
 
 def _crash(step: StepRun, outcome: Outcome) -> None:

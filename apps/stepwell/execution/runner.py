@@ -6,21 +6,24 @@ import logging
 import signal
 import threading
 import time
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import close_old_connections, connections
-from huey.consumer import Consumer
+from django.db import close_old_connections
+from huey.consumer import Consumer, Scheduler
 from huey.consumer import Worker as HueyWorker
 
 from stepwell.accounts.models import InstanceSettings
 from stepwell.engine import trees
-from stepwell.execution import bulk, clock, doorbell, inputs, nodes, retention, sweep
+from stepwell.execution import bulk, clock, disk, doorbell, inputs, nodes, retention, sweep
 from stepwell.execution.couriers import Courier
 from stepwell.execution.hosts import HostPool
 from stepwell.execution.latehooks import Redelivery
 from stepwell.execution.watching import StopRequests
 from stepwell.execution.worker import Worker, pace
+from stepwell.kit.steady import AWAY, keep_connections, steadily
 from stepwell.runs.models import RunnerNode
 from stepwell.sdk.artifactstore import ArtifactStore
 
@@ -34,29 +37,53 @@ _TIDY_SECONDS = 3600
 
 
 class SlotWorker(HueyWorker):
-    """One step slot. A slot above the number in the settings rests."""
+    """One step slot. A slot above the number in the settings rests, and all do while the disk is full."""
 
     slots = 1
+    rests = threading.Event()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.index = 0
 
     def loop(self, now: Any = None) -> None:
-        if self.index >= SlotWorker.slots:
-            self.stop_flag.wait(1)
+        if self.index >= SlotWorker.slots or SlotWorker.rests.is_set():
+            self.stop_flag.wait(0.5)
             return
-        super().loop(now)
+        try:
+            self._take_one(now)
+        except Exception:
+            # Boundary of the slot: whatever went wrong with one attempt, the slot takes the next.
+            log.exception("A step slot met an error; it goes on.")
+            close_old_connections()
+
+    def _take_one(self, now: Any) -> None:
+        with suppress(IndexError):
+            self.huey.take(doorbell.unrung.popleft())
+            return
+        task = doorbell.next_task()
+        if task is not None:
+            self.huey.execute(task, now)
+        elif doorbell.outage.is_on or not self.huey.storage.blocking:
+            self.sleep()
 
     def sleep(self) -> None:
         with doorbell.rung:
             doorbell.rung.wait(_POLL_SECONDS)
 
 
+class NoScheduler(Scheduler):
+    """Waits for the end: what is due later stands in the database, never in Huey's schedule."""
+
+    def loop(self, now: Any = None) -> None:
+        self.stop_flag.wait(1)
+
+
 class SlotConsumer(Consumer):
     """Huey's consumer with slots that can be changed while it runs, and signals left to the runner."""
 
     worker_class = SlotWorker
+    scheduler_class = NoScheduler
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -77,6 +104,27 @@ class SlotConsumer(Consumer):
             thread.start()
 
 
+class Gaps:
+    """Whether this process or machine just slept, or its clock jumped: leases then look lapsed that are not."""
+
+    def __init__(self) -> None:
+        self._wall, self._steady = time.time(), time.monotonic()
+        self._quiet_until = 0.0
+
+    @property
+    def is_recent(self) -> bool:
+        """The supervisors of this machine have not had the time yet to renew their leases."""
+        return time.monotonic() < self._quiet_until
+
+    def look(self) -> None:
+        """Compare the clocks with the last look; call it several times a second."""
+        wall, steady = time.time(), time.monotonic()
+        slept = steady - self._steady
+        if slept > settings.LEASE_SECONDS / 3 or abs(wall - self._wall - slept) > min(5, settings.LEASE_SECONDS / 3):
+            self._quiet_until = steady + 2 * settings.HEARTBEAT_SECONDS + 1
+        self._wall, self._steady = wall, steady
+
+
 class Runner:
     """A runner from start to stop."""
 
@@ -85,14 +133,18 @@ class Runner:
         self.hosts = HostPool()
         self._stopping = threading.Event()
         self._signals = 0
+        self._gaps = Gaps()
 
     def run(self) -> None:
-        """Run until SIGTERM or SIGINT: then take no step, give running ones the grace, and hand back the rest."""
-        _keep_connections()
+        """Run until SIGTERM, SIGINT or SIGHUP: then take no step, give running ones the grace, and hand back the rest.
+
+        A second signal hands them back at once.
+        """
+        self._listen_for_signals()
+        keep_connections()
         trees.become_subreaper()
         slots = InstanceSettings.load().step_slots
         self.node = nodes.register(RunnerNode.Kind.RUNNER, slots=slots)
-        self._listen_for_signals()
         self.worker = Worker(node_id=self.node.id, hosts=self.hosts, stops=self.stops)
         doorbell.huey.take = self.worker.take
         self.consumer = SlotConsumer(
@@ -116,16 +168,20 @@ class Runner:
         self._stopping.set()
         self.stops.draining.set()
         if self._signals > 1:
+            self.stops.is_urgent = True
             self.stops.shutting_down.set()
 
     def _listen_for_signals(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self.stop)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            # Started by nohup, it outlives its terminal.
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self.stop)
 
     def _tick_until_stopped(self) -> None:
         next_sweep = next_tidy = 0.0
         while not self._stopping.wait(_TICK_SECONDS):
             try:
+                self._gaps.look()
                 self._tick()
                 if time.monotonic() >= next_sweep:
                     self._sweep()
@@ -153,11 +209,21 @@ class Runner:
         slots = InstanceSettings.load().step_slots
         if slots != SlotWorker.slots:
             self.consumer.set_slots(slots)
+        self._watch_disk()
         nodes.seen(self.node.id, slots=slots)
-        sweep.sweep()
+        sweep.sweep(reaps_lapsed=not self._gaps.is_recent)
         self.hosts.close_unused()
         # What a dead step host left behind was handed to this process.
         trees.reap_unknown_children(())
+
+    def _watch_disk(self) -> None:
+        problem = disk.shortage()
+        if problem and not SlotWorker.rests.is_set():
+            log.error("%s No step is taken until there is room.", problem)
+            SlotWorker.rests.set()
+        elif not problem and SlotWorker.rests.is_set():
+            log.info("There is room on the disk again; steps are taken.")
+            SlotWorker.rests.clear()
 
     def _shut_down(self) -> None:
         self.consumer.stop_flag.set()
@@ -173,7 +239,8 @@ class Runner:
         self.hosts.close()
         for courier in self.couriers:
             courier.join(settings.GRACE_SECONDS)
-        nodes.stopped(self.node.id)
+        with suppress(*AWAY):
+            steadily(partial(nodes.stopped, self.node.id), seconds=settings.GRACE_SECONDS, what="The runner's end")
         log.info("Runner %s has stopped.", self.node.id)
 
     def _is_busy(self) -> bool:
@@ -183,10 +250,3 @@ class Runner:
 def run_runner() -> None:
     """Run a runner in this process until it is told to stop."""
     Runner().run()
-
-
-def _keep_connections() -> None:
-    """Keep one SQLite connection per thread open: opening one per attempt costs more than the attempt's writes."""
-    database = connections["default"]
-    if database.vendor == "sqlite":
-        database.settings_dict["CONN_MAX_AGE"] = None

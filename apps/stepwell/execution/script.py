@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import close_old_connections, transaction
 
 from stepwell.core.plan import Overrides, PipelineSpec, Plan
-from stepwell.core.status import TERMINAL_RUN, AttemptStatus, RunStatus, StepKind, StepStatus, Trigger
+from stepwell.core.status import TERMINAL_RUN, AttemptStatus, RunStatus, StepStatus, Trigger
 from stepwell.engine.masking import Masker
 from stepwell.engine.ports import ErrorInfo, Outcome
 from stepwell.engine.stephost import StepHost
@@ -34,17 +34,21 @@ from stepwell.execution import (
     sweep,
     worker,
 )
-from stepwell.execution.claims import Claim, claim
+from stepwell.execution.claims import Claim, claim, waiting_in
 from stepwell.execution.doorbell import AnswerHere
 from stepwell.execution.operators.interface import OperatorHost
 from stepwell.execution.steplog import StepLog, open_log
 from stepwell.execution.watching import AttemptWatcher, StopRequests
+from stepwell.kit.steady import AWAY, keep_connections
 from stepwell.pipelines.actions import store_snapshot
 from stepwell.pipelines.models import Snapshot
 from stepwell.runs import events
-from stepwell.runs.models import Attempt, Run, RunnerNode, StepRun
+from stepwell.runs.models import Run, RunnerNode, StepRun
 
 _LOOK_SECONDS = 0.25
+_SEEN_SECONDS = 5
+#: a script gives up when the database is away for longer
+_AWAY_SECONDS = 120
 _MOST_PARALLEL = 8
 
 
@@ -80,6 +84,7 @@ def run_plan(
         NotFound: A step names a secret that does not exist.
         KeyboardInterrupt: Ctrl-C; the run is cancelled first.
     """
+    keep_connections()
     node = nodes.register(RunnerNode.Kind.SCRIPT, slots=parallel_steps())
     try:
         return _Loop(node_id=node.id, host=host).run(plan, _snapshot(spec, entry_file, source_root), parameters)
@@ -136,6 +141,8 @@ class _Loop:
     #: step -> its latest exception, base64 of what its own process pickled
     pickled: dict[UUID, str] = field(default_factory=dict)
     interrupted: bool = False
+    #: ended, and not yet written down
+    landing: list[Supervision] = field(default_factory=list)
 
     def run(self, plan: Plan, snapshot: Snapshot, parameters: dict[str, Any]) -> ScriptRun:
         with AnswerHere() as self_made:
@@ -179,26 +186,38 @@ class _Loop:
         return run
 
     def _until_finished(self, run: Run) -> None:
-        looked_at = seen_at = 0.0
-        while self.flights or self.waiting or not self._is_finished(run):
-            self._start_waiting()
-            for supervision in self.group.run_once(_LOOK_SECONDS if self.flights else 0.02):
-                self._land(supervision)
+        looked_at = seen_at = answered_at = time.monotonic() - _SEEN_SECONDS
+        while True:
+            # What runs is supervised whatever the database does.
+            self.landing += self.group.run_once(_LOOK_SECONDS if self.flights else 0.02)
             now = time.monotonic()
-            if now - looked_at >= _LOOK_SECONDS:
-                looked_at = now
-                self._look(run)
-            if now - seen_at >= 5:
-                seen_at = now
-                nodes.seen(self.node_id)
+            try:
+                while self.landing:
+                    self._land(self.landing[0])
+                    self.landing.pop(0)
+                self._start_waiting()
+                if now - looked_at >= _LOOK_SECONDS:
+                    looked_at = now
+                    self._look(run)
+                if now - seen_at >= _SEEN_SECONDS:
+                    seen_at = now
+                    nodes.seen(self.node_id)
+                if not self.flights and not self.waiting and self._is_finished(run):
+                    return
+                answered_at = now
+            except AWAY as exc:
+                close_old_connections()
+                if now - answered_at > _AWAY_SECONDS:
+                    raise
+                _say(f"Waiting for the database: {str(exc).strip()}")
 
     def _look(self, run: Run) -> None:
         with AnswerHere() as made:
             sweep.start_due(run_id=run.id)
         self.waiting.extend(made)
-        # Somebody else's request to cancel may have left only the clean-up to do.
-        ready = Attempt.objects.filter(step_run__run=run, step_run__kind=StepKind.CLEANUP, status=AttemptStatus.QUEUED)
-        self.waiting.extend(found for found in ready.values_list("id", flat=True) if found not in self.waiting)
+        # Somebody else's request to cancel may have left only the clean-up to do, or a step was taken back from us
+        # while we slept.
+        self.waiting.extend(found for found in waiting_in(run.id) if found not in self.waiting)
         for attempt_id, reason in sweep.stop_requests(self.node_id).items():
             self.stops.ask(attempt_id, reason)
 
@@ -206,7 +225,8 @@ class _Loop:
         return Run.objects.values_list("status", flat=True).get(id=run.id) in TERMINAL_RUN
 
     def _start_waiting(self) -> None:
-        # An attempt whose result is stored, and that only runs its hooks, keeps nobody waiting.
+        # An attempt whose result is stored, and that only runs its hooks, keeps nobody waiting. One that cannot be
+        # claimed because the database is away is found again by the next look.
         while self.waiting and sum(not one.watcher.published for one in self.flights.values()) < parallel_steps():
             claimed = claim(self.waiting.popleft(), owner_id=self.node_id, script=True)
             if claimed is not None:
@@ -236,6 +256,7 @@ class _Loop:
             watcher=watcher,
             pace=worker.pace(),
             timeout=launch.options.timeout,
+            held_since=claimed.claimed_at,
         )
         self.flights[claimed.attempt.id] = _Flight(claimed, watcher, writer, launch, supervision, place)
         self.group.add(supervision)

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import logging
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
+from stepwell.core import failpoints
 from stepwell.core.status import AttemptStatus, ExecutionMode, RunStatus, StepKind, StepStatus
 from stepwell.engine import trees
 from stepwell.engine.advance import advance
@@ -25,36 +27,47 @@ from stepwell.execution import moves, nodes, publish
 from stepwell.execution.claims import Claim, LeaseLost
 from stepwell.execution.doorbell import ring
 from stepwell.execution.stores import OrmRunStore
-from stepwell.kit.models import DbNow
+from stepwell.kit.models import DbNow, Row
+from stepwell.kit.steady import AWAY
 from stepwell.runs.models import Attempt, Run, RunnerNode, StepRun
 
 log = logging.getLogger(__name__)
 _PAGE = 200
+_LIVE = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.PAUSED, RunStatus.CANCELLING)
+#: a step in one of these is somebody's to go on with
+_MOVING = (StepStatus.QUEUED, StepStatus.RUNNING, StepStatus.RETRYING)
 _RING_AGAIN_SECONDS = 5
 #: a run that is asked to stop is stopped by force after this long
 CANCEL_DEADLINE_SECONDS = 60
 
 
-def sweep() -> None:
-    """Do one round of everything that does not need to be quick."""
-    reap_lapsed()
+def sweep(*, reaps_lapsed: bool = True) -> None:
+    """Do one round of everything that does not need to be quick.
+
+    ``reaps_lapsed``: False leaves lapsed leases alone for this round, because this machine slept or its clock jumped.
+    """
+    keep_clocks_sane()
+    if reaps_lapsed:
+        reap_lapsed()
     reap_dead_nodes()
     end_scripts_of_dead_nodes()
     ring_again()
     force_cancelled()
+    resume_stalled()
 
 
 def start_due(*, run_id: UUID | None = None) -> int:
     """Queue the next attempt of every step whose wait is over, of one script's run or of all runs without a script."""
     due = StepRun.objects.filter(status=StepStatus.RETRYING, next_attempt_at__lte=DbNow()).order_by("next_attempt_at")
     due = due.filter(run_id=run_id) if run_id else due.filter(run__script_node_id=None)
-    started = 0
-    for step in due[:_PAGE]:
-        with transaction.atomic():
-            if moves.move_step(step, StepStatus.QUEUED, reason=step.status_reason, next_attempt_at=None):
-                moves.make_attempt(step)
-                started += 1
-    return started
+    return sum(_each(list(due[:_PAGE]), _start))
+
+
+def _start(step: StepRun) -> None:
+    with transaction.atomic():
+        moves.lock_run(id=step.run_id)
+        if moves.move_step(step, StepStatus.QUEUED, reason=step.status_reason, next_attempt_at=None):
+            moves.make_attempt(step)
 
 
 def stop_requests(owner_id: UUID) -> dict[UUID, str]:
@@ -77,33 +90,39 @@ def stop_requests(owner_id: UUID) -> dict[UUID, str]:
 def reap_lapsed() -> None:
     """Take back running attempts whose lease lapsed, or that have none."""
     lapsed = Q(lease_until__isnull=True) | Q(lease_until__lt=DbNow())
-    for attempt in _pages(Attempt.objects.filter(lapsed, status=AttemptStatus.RUNNING)):
-        _crash(attempt, "Its runner stopped answering; the lease lapsed.")
+    found = _pages(Attempt.objects.filter(lapsed, status=AttemptStatus.RUNNING))
+    list(_each(found, partial(_crash, reason="Its runner stopped answering; the lease lapsed.")))
 
 
 def reap_dead_nodes() -> None:
     """Take back the attempts of processes of this host that are gone, without waiting for the lease."""
-    for node in RunnerNode.objects.filter(stopped_at__isnull=True, host=nodes.host_name()):
+    for node in nodes.of_this_machine().filter(stopped_at__isnull=True):
         if nodes.is_alive(node):
             continue
         RunnerNode.objects.filter(id=node.id, stopped_at__isnull=True).update(stopped_at=timezone.now())
-        for attempt in _pages(Attempt.objects.filter(status=AttemptStatus.RUNNING, owner_id=node.id)):
-            _crash(attempt, "Its runner was killed.")
+    dead = nodes.of_this_machine().filter(stopped_at__isnull=False).values("id")
+    found = _pages(Attempt.objects.filter(status=AttemptStatus.RUNNING, owner_id__in=dead))
+    list(_each(found, partial(_crash, reason="Its runner was killed.")))
 
 
 def end_scripts_of_dead_nodes() -> None:
     """End the runs of scripts that are gone: nobody else has their code in memory."""
-    # Of a script on this host the process table knows better than a clock: a busy one may be late to say it lives.
-    unseen = Q(seen_at__lt=DbNow() - settings.LEASE_SECONDS) & ~Q(host=nodes.host_name())
+    # Of a script on this machine the process table knows better than a clock: a busy one may be late to say it lives.
+    here = nodes.of_this_machine().values("id")
+    unseen = Q(seen_at__lt=DbNow() - settings.LEASE_SECONDS) & ~Q(id__in=here)
     gone = RunnerNode.objects.filter(kind=RunnerNode.Kind.SCRIPT).filter(Q(stopped_at__isnull=False) | unseen)
-    live = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.PAUSED, RunStatus.CANCELLING)
-    for run in Run.objects.filter(status__in=live, script_node_id__in=gone.values("id")):
-        with transaction.atomic():
-            moves.cancel_queued(
-                list(StepRun.objects.filter(run=run, status__in=("pending", "queued", "retrying"))),
-                reason="The script that ran it is gone.",
-            )
-            moves.move_run(run.id, RunStatus.FAILED, old=live, reason="The script that ran it was stopped.")
+    runs = Run.objects.filter(status__in=_LIVE, script_node_id__in=gone.values("id"))
+    # What it ran is taken back first, when the lease lapsed.
+    runs = runs.exclude(steps__attempts__status=AttemptStatus.RUNNING)
+    list(_each(list(runs), _end_script))
+
+
+def _end_script(run: Run) -> None:
+    with transaction.atomic():
+        moves.lock_run(id=run.id)
+        waiting = StepRun.objects.filter(run=run, status__in=("pending", "queued", "retrying"))
+        moves.cancel_queued(list(waiting), reason="The script that ran it is gone.")
+        moves.move_run(run.id, RunStatus.FAILED, old=_LIVE, reason="The script that ran it was stopped.")
 
 
 def ring_again() -> None:
@@ -121,16 +140,61 @@ def ring_again() -> None:
 def force_cancelled() -> None:
     """End runs that were asked to stop and did not within the deadline."""
     overdue = timezone.now() - timedelta(seconds=CANCEL_DEADLINE_SECONDS)
-    for run in Run.objects.filter(status=RunStatus.CANCELLING, cancel_requested_at__lt=overdue):
-        for attempt in Attempt.objects.filter(step_run__run=run, status=AttemptStatus.RUNNING):
-            _end(attempt, Outcome(status=AttemptStatus.CANCELLED, reason="Cancelled; it did not stop in time."))
-        with transaction.atomic():
-            unheard = StepRun.objects.filter(run=run, kind=StepKind.CLEANUP, status=StepStatus.QUEUED)
-            moves.cancel_queued(list(unheard), reason="It did not start in time.")
-            advance(OrmRunStore(), run.id)
+    late = Run.objects.filter(status=RunStatus.CANCELLING, cancel_requested_at__lt=overdue)
+    list(_each(list(late), _force))
 
 
-def _crash(attempt: Attempt, reason: str) -> None:
+def _force(run: Run) -> None:
+    for attempt in Attempt.objects.filter(step_run__run=run, status=AttemptStatus.RUNNING):
+        _end(attempt, Outcome(status=AttemptStatus.CANCELLED, reason="Cancelled; it did not stop in time."))
+    with transaction.atomic():
+        moves.lock_run(id=run.id)
+        unheard = StepRun.objects.filter(run=run, kind=StepKind.CLEANUP, status=StepStatus.QUEUED)
+        moves.cancel_queued(list(unheard), reason="It did not start in time.")
+        advance(OrmRunStore(), run.id)
+
+
+def resume_stalled() -> None:
+    """Go on with runs in which nothing waits for anything: whoever was to go on with them did not."""
+    live = Run.objects.filter(status__in=(RunStatus.RUNNING, RunStatus.CANCELLING), script_node_id=None)
+    moving = StepRun.objects.filter(run=OuterRef("id"), status__in=_MOVING)
+    list(_each(list(live.filter(~Exists(moving))[:_PAGE]), _advance))
+
+
+def _advance(run: Run) -> None:
+    with transaction.atomic():
+        moves.lock_run(id=run.id)
+        advance(OrmRunStore(), run.id)
+
+
+def keep_clocks_sane() -> None:
+    """Bring back what a clock that was set back left far in the future: leases, waits and rings."""
+    far = DbNow() + 2 * settings.LEASE_SECONDS
+    running = Attempt.objects.filter(status=AttemptStatus.RUNNING, lease_until__gt=far)
+    running.update(lease_until=DbNow() + settings.LEASE_SECONDS)
+    Attempt.objects.filter(status=AttemptStatus.QUEUED, rung_at__gt=far).update(rung_at=None)
+    for step in StepRun.objects.filter(status=StepStatus.RETRYING, next_attempt_at__gt=far)[:_PAGE]:
+        wait = step.options.retry.wait_before(step.failures)
+        too_late = StepRun.objects.filter(id=step.id, status=StepStatus.RETRYING, next_attempt_at__gt=DbNow() + wait)
+        too_late.update(next_attempt_at=DbNow() + wait)
+
+
+def _each(rows: Iterable[Row], act: Callable[[Row], object]) -> Iterator[bool]:
+    """Act on every row; one that cannot be handled is told of and does not keep the others waiting."""
+    for row in rows:
+        try:
+            act(row)
+        except AWAY:
+            raise
+        except Exception:
+            # Boundary of the reaper: whatever is wrong with this row, the next ones have a right to be looked at.
+            log.exception("%s %s could not be taken care of.", type(row).__name__, row.pk)
+            yield False
+        else:
+            yield True
+
+
+def _crash(attempt: Attempt, *, reason: str) -> None:
     log.warning("Attempt %s is taken back: %s", attempt.id, reason)
     if attempt.host == nodes.host_name():
         for pid in trees.find_left_behind(marker=str(attempt.id)):
@@ -144,12 +208,14 @@ def _end(attempt: Attempt, outcome: Outcome) -> None:
     step = StepRun.objects.select_related("run").get(id=attempt.step_run_id)
     try:
         with transaction.atomic():
+            moves.lock_run(id=step.run_id)
             raised = Attempt.objects.filter(id=attempt.id, fence=attempt.fence, status=AttemptStatus.RUNNING).update(
                 fence=F("fence") + 1
             )
             if raised:
                 claim = Claim(attempt=attempt, step=step, owner_id=attempt.owner_id, fence=fence)
                 publish.publish(claim, outcome)
+                failpoints.hit("during_reap")
     except LeaseLost:
         log.info("Attempt %s ended meanwhile.", attempt.id)
 

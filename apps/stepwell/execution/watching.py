@@ -5,22 +5,26 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import close_old_connections, transaction
 
+from stepwell.core import failpoints
 from stepwell.core.status import TERMINAL_ATTEMPT, AttemptStatus
 from stepwell.engine.ports import Outcome
-from stepwell.execution import calls, claims, hookcalls, publish
+from stepwell.execution import calls, claims, hookcalls, moves, publish
 from stepwell.execution.claims import Claim, LeaseLost
 from stepwell.execution.doorbell import AnswerHere, ring
 from stepwell.runs import events
 from stepwell.runs.models import Attempt, Run, StepRun
 
 log = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
 _MOST_METADATA_KEYS = 1000
 _MOST_MESSAGE = 20_000
 _MOST_TRACEBACK = 100_000
@@ -36,6 +40,8 @@ class StopRequests:
         self.draining = threading.Event()
         #: those that run are stopped and handed back
         self.shutting_down = threading.Event()
+        #: they are not given time to end by themselves
+        self.is_urgent = False
 
     def ask(self, attempt_id: UUID, reason: str) -> None:
         with self._lock:
@@ -50,6 +56,19 @@ class StopRequests:
             self._reasons.pop(attempt_id, None)
 
 
+def _gives_connection_back(method: Callable[..., Answer]) -> Callable[..., Answer]:
+    """Let go of the database after the call: one that broke is opened anew, and a step of hours keeps none busy."""
+
+    @wraps(method)
+    def wrapped(*args: Any, **kwargs: Any) -> Answer:
+        try:
+            return method(*args, **kwargs)
+        finally:
+            close_old_connections()
+
+    return wrapped
+
+
 class AttemptWatcher:
     """``engine.ports.Watcher`` for one claimed attempt. What it is told was masked by the supervisor."""
 
@@ -61,23 +80,27 @@ class AttemptWatcher:
         #: names of hooks that the process began
         self.hooks_begun: set[str] = set()
         self._stops = stops
-        self._renewed_at = time.monotonic()
+        self._renewed_at = claim.claimed_at
 
+    @_gives_connection_back
     def started(self, *, pid: int) -> None:
         claims.note_started(self.claim, pid=pid)
 
+    @_gives_connection_back
     def beat(self, *, progress: dict[str, Any] | None, log_bytes: int, log_lines: int) -> str:
         if self._stops.reason(self.claim.attempt.id):
             return "cancel"
         if self._stops.shutting_down.is_set():
-            return "stop"
+            return "halt" if self._stops.is_urgent else "stop"
         if time.monotonic() - self._renewed_at < settings.HEARTBEAT_SECONDS:
             return "go"
+        began = time.monotonic()
         if not claims.renew(self.claim, progress=progress, log_bytes=log_bytes, log_lines=log_lines):
             return "lost"
-        self._renewed_at = time.monotonic()
+        self._renewed_at = began
         return "go"
 
+    @_gives_connection_back
     def frame(self, frame: dict[str, Any]) -> dict[str, Any] | None:
         if frame.get("t") == "call":
             return calls.answer_frame(frame, asker=calls.Asker(claim=self.claim))
@@ -92,19 +115,27 @@ class AttemptWatcher:
         }.get(str(frame.get("t")))
         if handler is not None:
             with transaction.atomic():
+                moves.lock_run(id=self.claim.step.run_id)
                 handler(frame)
         return None
 
+    @_gives_connection_back
     def result(self, outcome: Outcome) -> Outcome | None:
         """Publish the outcome; a lost lease is left alone: its new owner's result stands."""
         if self.published or outcome.status not in TERMINAL_ATTEMPT:
             return None
+        failpoints.hit("after_rename_before_commit")
         self.published = True
         bounded = self._bounded(outcome)
         try:
             with AnswerHere() as made:
                 stored = publish.publish(self.claim, bounded)
+                failpoints.hit("after_commit_before_ack")
         except LeaseLost:
+            if publish.is_stored(self.claim):
+                # The answer to an earlier try was lost.
+                self._pass_on(claims.waiting_in(self.claim.step.run_id))
+                return None
             log.warning("Attempt %s was taken over; its result is dropped.", self.claim.attempt.id)
             return Outcome(status=AttemptStatus.INTERRUPTED, reason="lease lost")
         except BaseException:
@@ -120,6 +151,7 @@ class AttemptWatcher:
         for attempt_id in made:
             ring(attempt_id)
 
+    @_gives_connection_back
     def sealed(self, *, log_bytes: int, log_lines: int, dropped: int, usage: Outcome) -> None:
         """Store what is known only once the process is gone."""
         Attempt.objects.filter(id=self.claim.attempt.id, fence=self.claim.fence).update(

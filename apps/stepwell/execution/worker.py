@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
 from uuid import UUID
 
 from django.conf import settings
@@ -26,6 +29,7 @@ from stepwell.execution.launching import Launch
 from stepwell.execution.operators.interface import OperatorHost
 from stepwell.execution.steplog import open_log
 from stepwell.execution.watching import AttemptWatcher, StopRequests
+from stepwell.kit.steady import AWAY, steadily
 from stepwell.runs.models import StepRun
 
 log = logging.getLogger(__name__)
@@ -33,6 +37,7 @@ log = logging.getLogger(__name__)
 _LINGER_SECONDS = 0.05
 #: attempts whose hooks run beside the slots, at most
 _MOST_TAILS = 32
+Answer = TypeVar("Answer")
 
 
 def pace() -> Pace:
@@ -53,6 +58,9 @@ class Worker:
         self._stops = stops
         #: threads that see attempts to their end whose results are stored
         self._tails: set[threading.Thread] = set()
+        self._lock = threading.Lock()
+        #: in the hands of one of our threads, from before the claim to after the end
+        self._held: set[UUID] = set()
 
     @property
     def is_busy(self) -> bool:
@@ -67,19 +75,46 @@ class Worker:
                 # Somebody else takes it: another runner now, or this one after its restart.
                 ring(next_id)
                 return
+            next_id = self._take(next_id)
+
+    def _take(self, attempt_id: UUID) -> UUID | None:
+        with self._lock:
+            if attempt_id in self._held:
+                return None
+            self._held.add(attempt_id)
+        try:
             close_old_connections()
-            claimed = claim(next_id, owner_id=self.node_id)
-            next_id = self._run(claimed) if claimed else None
+            claimed = claim(attempt_id, owner_id=self.node_id)
+            return self._run(claimed) if claimed else None
+        finally:
+            self._held.discard(attempt_id)
+            close_old_connections()
 
     def _run(self, claimed: Claim) -> UUID | None:
-        snapshot = claimed.step.run.snapshot
         try:
-            launch = launching.prepare(claimed, environment=base_environment())
-            place = operators.host_for(launch.operator, snapshot) if launch.operator else None
-            host = place or self._hosts.take(snapshot)
+            return self._run_there(claimed)
         except StepwellError as exc:
-            return _fail_unstarted(claimed, exc, self._stops)
-        attempt = AttemptRun(claimed, launch=launch, host=host, stops=self._stops)
+            error = ErrorInfo(type=type(exc).__name__, message=str(exc), retryable=False)
+            ended = Outcome(status=AttemptStatus.FAILED, reason=str(exc), error=error)
+        except AWAY as exc:
+            ended = Outcome(status=AttemptStatus.INTERRUPTED, reason=f"The database was away: {str(exc).strip()}")
+        except Exception as exc:
+            # Boundary of the attempt: our own mistake or a machine in trouble; the step has its crash budget.
+            log.exception("Attempt %s could not be run.", claimed.attempt.id)
+            ended = Outcome(status=AttemptStatus.CRASHED, reason=f"It could not be started: {exc}")
+        return _end_unstarted(claimed, ended, self._stops)
+
+    def _run_there(self, claimed: Claim) -> UUID | None:
+        snapshot = claimed.step.run.snapshot
+        launch = _steadily(lambda: launching.prepare(claimed, environment=base_environment()), what="A start")
+        place = operators.host_for(launch.operator, snapshot) if launch.operator else None
+        host = place or self._hosts.take(snapshot)
+        close_old_connections()
+        try:
+            attempt = AttemptRun(claimed, launch=launch, host=host, stops=self._stops)
+        except BaseException:
+            place.close() if place else self._hosts.release(snapshot)
+            raise
         try:
             attempt.run_until_published()
             if attempt.is_over or len(self._tails) >= _MOST_TAILS:
@@ -149,18 +184,19 @@ class AttemptRun:
         if self._supervision.is_lost or outcome is None:
             self._writer.seal()
             return
-        finish(self.watcher, outcome, writer=self._writer, launch=self.launch)
-        hookcalls.settle(self.claim, self._supervision, begun=self.watcher.hooks_begun)
-        while hook := self._next_hook():
+        _steadily(partial(finish, self.watcher, outcome, writer=self._writer, launch=self.launch), what="An end")
+        begun = self.watcher.hooks_begun
+        _steadily(partial(hookcalls.settle, self.claim, self._supervision, begun=begun), what="A hook")
+        while hook := _steadily(self._next_hook, what="A hook"):
             supervise(hook.supervision)
-            hook.settle()
+            _steadily(hook.settle, what="A hook's end")
         self._writer.seal()
-        self.watcher.sealed(
-            log_bytes=self._writer.n_bytes,
-            log_lines=self._writer.n_lines,
-            dropped=self._writer.dropped_bytes,
-            usage=outcome,
-        )
+        self._store_sizes(outcome)
+
+    def _store_sizes(self, outcome: Outcome) -> None:
+        log_bytes, log_lines, dropped = self._writer.n_bytes, self._writer.n_lines, self._writer.dropped_bytes
+        sealed = partial(self.watcher.sealed, log_bytes=log_bytes, log_lines=log_lines, dropped=dropped, usage=outcome)
+        _steadily(sealed, what="A log's end")
 
     def _next_hook(self) -> latehooks.LateHook | None:
         return latehooks.next_hook(self.claim, launch=self.launch, host=self._host, writer=self._writer, pace=pace())
@@ -181,14 +217,20 @@ def _supervision(
     watcher: AttemptWatcher,
     timeout: float | None,
 ) -> Supervision:
-    return Supervision(host, spec, log=writer, masker=masker, watcher=watcher, pace=pace(), timeout=timeout)
+    held_since = watcher.claim.claimed_at
+    return Supervision(
+        host, spec, log=writer, masker=masker, watcher=watcher, pace=pace(), timeout=timeout, held_since=held_since
+    )
 
 
-def _fail_unstarted(claimed: Claim, exc: StepwellError, stops: StopRequests) -> UUID | None:
+def _end_unstarted(claimed: Claim, outcome: Outcome, stops: StopRequests) -> UUID | None:
     watcher = AttemptWatcher(claimed, stops=stops)
-    error = ErrorInfo(type=type(exc).__name__, message=str(exc), retryable=False)
-    watcher.result(Outcome(status=AttemptStatus.FAILED, reason=str(exc), error=error))
+    _steadily(partial(watcher.result, outcome), what="An end")
     return watcher.follow_up
+
+
+def _steadily(work: Callable[[], Answer], *, what: str) -> Answer:
+    return steadily(work, seconds=settings.LEASE_SECONDS / 2, what=what)
 
 
 def _closing_line(claimed: Claim, outcome: Outcome, launch: Launch) -> str:

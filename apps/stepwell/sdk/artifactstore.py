@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from stepwell.core import failpoints
 from stepwell.errors import ArtifactError
 
 #: folder below the root where values are written before they are published
@@ -148,6 +149,7 @@ class ArtifactStore:
         place = "/".join(parts)
         if os.path.lexists(self.root / place):
             place = f"{place}~{secrets.token_hex(4)}"
+        failpoints.hit("before_artifact_rename")
         path.rename(self.root / place)
         _sync(parent)
         return place

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
+from stepwell.core import failpoints
 from stepwell.sdk import errorinfo
 
 #: one hook may take this long; a little less than the supervisor's limit, after which the hooks that follow are lost
@@ -31,11 +32,13 @@ def call_hook(name: str, work: Callable[[], Any], *, limit: float | None = None)
         work: finds the hook and calls it with its arguments.
         limit: the supervisor's limit in seconds.
     """
+    failpoints.hit("before_hook")
     began = time.monotonic()
     error = ""
     most = HOOK_SECONDS if limit is None else limit * _SHARE
     try:
         with _limit(most):
+            failpoints.hit("mid_hook")
             finish(work())
     except HookTimeout:
         error = f"It was stopped after {most:g} seconds."
@@ -45,6 +48,7 @@ def call_hook(name: str, work: Callable[[], Any], *, limit: float | None = None)
         _log(found["traceback"])
     if error:
         _log(f"The hook {name} failed. {error}\n")
+    failpoints.hit("after_hook")
     seconds = round(time.monotonic() - began, 4)
     return {"t": "hook", "hook": name, "ok": not error, "seconds": seconds, "error": error}
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stepwell import errors
+from stepwell.core import failpoints
 from stepwell.core.ids import event_id
 from stepwell.errors import StepExecutionException
 from stepwell.sdk import calls, errorinfo, hookcalls, hooks, loading, metadata, outputcheck, publishing, trackers
@@ -94,6 +95,7 @@ class StepRun:
             taken = [name for name, resolved in inputs.items() if resolved["kind"] == "value"]
             self.context.tracker.log_parameters({name: values[name] for name in taken})
         returned = self.step.run_entrypoint(values)
+        failpoints.hit("mid_step")
         metadata.flush_progress()
         return self._outputs(returned)
 

@@ -1,0 +1,27 @@
+"""Room on the disk: below a reserve no step is started, so that those that run can still store what they made."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from django.conf import settings
+
+from stepwell.execution import inputs
+
+#: share of a small disk that is kept free
+_SHARE = 0.05
+
+
+def shortage() -> str:
+    """Return which folder has too little room, in words, or nothing when all have enough."""
+    for folder in {Path(settings.HOME), inputs.artifact_root()}:
+        try:
+            folder.mkdir(exist_ok=True)
+            found = os.statvfs(folder)
+        except OSError as exc:
+            return f"The folder {folder} cannot be used: {exc.strerror}."
+        free, total = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+        if free < min(settings.DISK_RESERVE_BYTES, _SHARE * total):
+            return f"Only {free // 2**20:,} MB are free in {folder}."
+    return ""

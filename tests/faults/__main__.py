@@ -1,0 +1,62 @@
+"""``make faults``: every scenario on every store, then every mutant; a table, and 1 when the contract was broken."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+#: scenarios at the same time; more would make the measured times wrong
+LANES = 2
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults")
+    parser.add_argument("names", nargs="*", help="play only these scenarios")
+    parser.add_argument("--store", choices=["sqlite", "postgres"], help="only on this store")
+    parser.add_argument("--mutants", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--write", action="store_true", help="write the table into docs/reliability.md")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="stepwell-faults-") as folder:
+        os.environ["STEPWELL_HOME"] = f"{folder}/own"
+        os.environ["PYTHONPATH"] = ""
+        from stepwell.conf import boot
+
+        boot.setup()
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from tests.faults import harness, table
+    from tests.faults.mutants import MUTANTS
+
+    began = time.monotonic()
+    scenarios = harness.load_scenarios()
+    chosen = [scenarios[name] for name in options.names or scenarios]
+    stores = {options.store} if options.store else {"sqlite", "postgres"}
+    folder = harness.prepare(stores)
+    with ThreadPoolExecutor(LANES) as lanes:
+        plays = [
+            lanes.submit(harness.play, one, store, prepared=folder)
+            for one in sorted(chosen, key=lambda one: one.limit)
+            for store in one.stores
+            if store in stores
+        ]
+        seeded = [mutant for mutant in MUTANTS if scenarios.get(mutant.scenario) in chosen and mutant.store in stores]
+        trials = [
+            (
+                mutant,
+                lanes.submit(harness.play, scenarios[mutant.scenario], mutant.store, prepared=folder, mutant=mutant),
+            )
+            for mutant in (seeded if options.mutants else [])
+        ]
+        results = [table.show(play.result()) for play in plays]
+        caught = [table.show_mutant(mutant, trial.result()) for mutant, trial in trials]
+    return table.summarise(results, caught, seconds=time.monotonic() - began, write=options.write)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""Preparing installations and playing scenarios on them, each in a process of its own with a time limit."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.commands import prepared_database
+from tests.faults.mutants import APPS, Mutant, seed
+from tests.faults.scenarios import SCENARIOS, Scenario, modules
+from tests.faults.stores import Postgres, has_redis, postgres_programs
+
+ROOT = APPS.parent
+USER_FILE = Path(__file__).parent / "user" / "faulty.py"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """``violations`` is empty when the contract held; ``skipped`` says why it was not played."""
+
+    scenario: Scenario
+    store: str
+    times: int = 0
+    seconds: float = 0
+    violations: list[str] = field(default_factory=list)
+    figures: dict[str, object] = field(default_factory=dict)
+    skipped: str = ""
+
+
+def load_scenarios() -> dict[str, Scenario]:
+    """Import every scenario; Django must be set up."""
+    for module in modules():
+        importlib.import_module(module)
+    return SCENARIOS
+
+
+def why_skipped(store: str) -> str:
+    if store == "sqlite":
+        return ""
+    if postgres_programs() is None:
+        return "Postgres is not installed"
+    return "" if has_redis() else "Redis is not installed"
+
+
+def prepare(stores: set[str]) -> Path:
+    """Return a folder with an installation per store, the faulty pipelines registered, to be copied by each scenario.
+
+    It is kept between calls, by what migrations and pipelines say.
+    """
+    sources = [*sorted(APPS.rglob("migrations/*.py")), APPS / "stepwell" / "core" / "plan.py", USER_FILE]
+    said = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
+    kept = Path(tempfile.gettempdir()) / f"stepwell-faults-{os.getuid()}-{said}"
+    kept.mkdir(exist_ok=True)
+    with (kept / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if "sqlite" in stores and not (kept / "home-sqlite").exists():
+            draft = Path(tempfile.mkdtemp(dir=kept))
+            (draft / "home").mkdir(mode=0o700)
+            shutil.copy(prepared_database(), draft / "home" / "stepwell.db")
+            _register(draft / "home")
+            (draft / "home").rename(kept / "home-sqlite")
+        if "postgres" in stores and not (kept / "home-postgres").exists() and not why_skipped("postgres"):
+            _prepare_postgres(kept)
+    return kept
+
+
+def _prepare_postgres(kept: Path) -> None:
+    draft = Path(tempfile.mkdtemp(dir=kept))
+    server = Postgres(draft)
+    try:
+        server.execute("CREATE DATABASE stepwell")
+        (draft / "home").mkdir(mode=0o700)
+        url = server.url("stepwell")
+        _command(draft / "home", "manage", "migrate", "--verbosity", "0", DATABASE_URL=url)
+        _register(draft / "home", DATABASE_URL=url)
+    finally:
+        server.shut_down()
+    server.data.rename(kept / "postgres")
+    (draft / "home").rename(kept / "home-postgres")
+
+
+def _register(home: Path, **more: str) -> None:
+    user = home.parent / "user"
+    user.mkdir(exist_ok=True)
+    shutil.copy(USER_FILE, user)
+    _command(home, "register", str(user / USER_FILE.name), **more)
+
+
+def _command(home: Path, *words: str, **more: str) -> None:
+    environment = {**_environment(APPS), "STEPWELL_HOME": str(home), **more}
+    command = [sys.executable, "-m", "stepwell", *words]
+    subprocess.run(command, env=environment, check=True, timeout=120, stdout=subprocess.DEVNULL)
+
+
+def play(scenario: Scenario, store: str, *, prepared: Path, mutant: Mutant | None = None) -> Result:
+    """Play a scenario and return what the oracle found."""
+    if reason := why_skipped(store):
+        return Result(scenario=scenario, store=store, skipped=reason)
+    folder = Path(tempfile.mkdtemp(prefix="stepwell-fault-"))
+    try:
+        apps = seed(mutant, folder) if mutant else APPS
+        return _play(scenario, store, prepared=prepared, folder=folder, apps=apps)
+    finally:
+        if not os.environ.get("FAULTS_KEEP"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _play(scenario: Scenario, store: str, *, prepared: Path, folder: Path, apps: Path) -> Result:
+    command = [sys.executable, "-m", "tests.faults.play", scenario.name, store, str(folder), str(prepared)]
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=_environment(apps),
+        stdout=subprocess.PIPE,
+        stderr=(folder / "play.log").open("w"),
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        printed, _ = process.communicate(timeout=scenario.limit * 3)
+        told = json.loads(printed.splitlines()[-1])
+    except subprocess.TimeoutExpired:
+        _end(process)
+        return Result(
+            scenario=scenario,
+            store=store,
+            violations=[f"-- not done after {scenario.limit:g} s"],
+            seconds=scenario.limit,
+        )
+    except (ValueError, IndexError):
+        said = (folder / "play.log").read_text()[-1500:]
+        return Result(scenario=scenario, store=store, violations=[f"-- the scenario broke: {said}"])
+    return Result(scenario=scenario, store=store, **told)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a scenario with all it started: it adopts what its processes leave behind."""
+    import psutil
+
+    below = psutil.Process(process.pid).children(recursive=True)
+    for one in (*below, psutil.Process(process.pid)):
+        if one.is_running():
+            one.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def _environment(apps: Path) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "HOME") if name in os.environ}
+    return {**kept, "PYTHONPATH": f"{apps}{os.pathsep}{ROOT}"}

@@ -1,0 +1,84 @@
+"""Disks that are full, in part or as a whole."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from tests.faults.scenarios import scenario
+from tests.faults.stage import Stage, check
+
+
+@scenario("F11")
+def results_do_not_fit(stage: Stage) -> None:
+    """ENOSPC when a step's results are to appear: the step fails and says so, no half result is seen."""
+    runner = stage.runner(failpoint="before_artifact_rename:enospc@1")
+    failed = stage.start("heavy", megabytes=1)
+    stage.wait([failed])
+    attempt = stage.attempts(failed, "large")[0]
+    check((attempt.status, attempt.error_type) == ("failed", "StorageFull"), f"{attempt.status} {attempt.error_type}")
+    good = stage.start("heavy", megabytes=1)
+    stage.wait([good])
+    check(stage.status(good) == "completed", stage.status(good))
+    check(runner.is_alive, "the runner ended")
+
+
+@scenario("F10 F11", stores=("sqlite",), limit=120)
+def disk_full(stage: Stage) -> None:
+    """The disk of database, logs and results fills up and gets room again: steps wait, then all end."""
+    if os.geteuid() != 0:
+        stage.figures["skipped"] = "needs root for a small file system"
+        return
+    small = _small_disk(stage)
+    stage.home = small
+    runner = stage.runner(STEPWELL_HOME=str(small), STEPWELL_DISK_RESERVE_MB="4")
+    first = stage.start("small", seconds=2.0)
+    stage.until_noted("begin")
+    filler = small / "filler"
+    with filler.open("wb") as file, _UntilFull():
+        while True:
+            file.write(b"x" * 65536)
+            file.flush()
+    stage.until(lambda: "No step is taken" in runner.said(), "the runner says that the disk is full")
+    time.sleep(2)
+    filler.unlink()
+    second = stage.steadily(lambda: stage.start("small", seconds=0.1))
+    stage.wait(seconds=40)
+    check(stage.status(second) == "completed", f"afterwards: {stage.status(second)}")
+    check(stage.status(first) == "completed", f"during: {stage.status(first)}")
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA integrity_check")
+        check(cursor.fetchone()[0] == "ok", "the database is damaged")
+
+
+def _small_disk(stage: Stage) -> Path:
+    """Return the data folder moved to a file system of 64 MB; this process uses it too."""
+    from django.conf import settings
+    from django.db import connections
+
+    place = stage.folder / "small"
+    place.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "stepwell-fault", place], check=True)
+    stage.after(lambda: subprocess.run(["umount", "-l", place], check=False))
+    subprocess.run(["cp", "-a", f"{stage.home}/.", place], check=True)
+    connections.close_all()
+    connections["default"].settings_dict["NAME"] = str(place / "stepwell.db")
+    settings.HOME = place
+    from stepwell.execution import doorbell
+
+    doorbell.huey = doorbell.make_huey()
+    return place
+
+
+class _UntilFull:
+    """Writing up to the end of a disk."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type | None, *_: object) -> bool:
+        return kind is not None and issubclass(kind, OSError)

@@ -1,0 +1,27 @@
+"""The quick scenarios on SQLite, in ``make test``; all of them, on every store, are ``make faults``."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults import harness
+from tests.faults.mutants import APPS, MUTANTS
+
+
+@pytest.fixture(scope="module")
+def prepared():
+    return harness.prepare({"sqlite"})
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", sorted(one.name for one in harness.load_scenarios().values() if one.is_quick))
+def test_the_contract_holds_when(name, prepared):
+    result = harness.play(harness.SCENARIOS[name], "sqlite", prepared=prepared)
+
+    assert not result.violations, "\n".join(result.violations)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_seeded_mistake_still_fits_the_code(mutant):
+    assert (APPS / "stepwell" / mutant.file).read_text(encoding="utf-8").count(mutant.old) == 1
+    assert mutant.scenario in harness.SCENARIOS
