@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from stepwell.sdk.client import Client
     from stepwell.sdk.context import StepContext, get_step_context
     from stepwell.sdk.docker import DockerSettings
+    from stepwell.sdk.futures import MapResultsFuture, PipelineFuture, StepFuture, unmapped
     from stepwell.sdk.groups import GroupInfo
     from stepwell.sdk.kinds import ExecutionStatus, StepRuntime
     from stepwell.sdk.logger import get_logger
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from stepwell.sdk.richtext import CSVString, HTMLString, JSONString, MarkdownString
     from stepwell.sdk.schedule import Schedule
     from stepwell.sdk.steps import BaseStep, step
+    from stepwell.sdk.waiting import wait
 
 _HOMES = {
     "ArtifactConfig": "stepwell.sdk.artifactconfig",
@@ -53,13 +55,16 @@ _HOMES = {
     "GroupInfo": "stepwell.sdk.groups",
     "HTMLString": "stepwell.sdk.richtext",
     "JSONString": "stepwell.sdk.richtext",
+    "MapResultsFuture": "stepwell.sdk.futures",
     "MarkdownString": "stepwell.sdk.richtext",
     "Model": "stepwell.sdk.models",
     "Pipeline": "stepwell.sdk.pipelines",
+    "PipelineFuture": "stepwell.sdk.futures",
     "ResourceSettings": "stepwell.sdk.resources",
     "RunStatus": "stepwell.core.status",
     "Schedule": "stepwell.sdk.schedule",
     "StepContext": "stepwell.sdk.context",
+    "StepFuture": "stepwell.sdk.futures",
     "StepRetryConfig": "stepwell.sdk.retry",
     "StepRuntime": "stepwell.sdk.kinds",
     "Tag": "stepwell.sdk.artifactcalls",
@@ -75,6 +80,8 @@ _HOMES = {
     "remove_tags": "stepwell.sdk.artifactcalls",
     "save_artifact": "stepwell.sdk.artifactcalls",
     "step": "stepwell.sdk.steps",
+    "unmapped": "stepwell.sdk.futures",
+    "wait": "stepwell.sdk.waiting",
 }
 
 __all__ = [
@@ -91,13 +98,16 @@ __all__ = [
     "GroupInfo",
     "HTMLString",
     "JSONString",
+    "MapResultsFuture",
     "MarkdownString",
     "Model",
     "Pipeline",
+    "PipelineFuture",
     "ResourceSettings",
     "RunStatus",
     "Schedule",
     "StepContext",
+    "StepFuture",
     "StepRetryConfig",
     "StepRuntime",
     "Tag",
@@ -114,6 +124,8 @@ __all__ = [
     "remove_tags",
     "save_artifact",
     "step",
+    "unmapped",
+    "wait",
 ]
 
 

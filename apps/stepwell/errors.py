@@ -8,6 +8,10 @@
     ├─ NotFound (LookupError)       404  no such object
     ├─ Denied                       403  the role does not allow it
     ├─ Conflict                     409  the object is in another state than the act needs
+    │  ├─ NonDeterministic               a dynamic pipeline's body took another path when it was run again
+    │  └─ Stopping                       the run is being stopped and starts nothing any more
+    ├─ WaitTimedOut (TimeoutError)       nobody answered in time
+    ├─ WaitCancelled                     the question was withdrawn
     ├─ RunFailed                         a run that was waited for did not complete
     │  └─ StepExecutionException         user code raised; the original is the cause
     ├─ ArtifactError                     stored data is missing or is not what was recorded
@@ -80,6 +84,30 @@ class Conflict(StepwellError):
     status = 409
 
 
+class NonDeterministic(Conflict):
+    """The body of a dynamic pipeline took another path than the first time."""
+
+    code = "nondeterministic"
+
+
+class Stopping(Conflict):
+    """The run is being stopped, so nothing is started in it any more."""
+
+    code = "stopping"
+
+
+class WaitTimedOut(StepwellError, TimeoutError):
+    """Nobody answered in time."""
+
+    code = "wait_timed_out"
+
+
+class WaitCancelled(StepwellError):
+    """The question was withdrawn."""
+
+    code = "wait_cancelled"
+
+
 class RunFailed(StepwellError):
     """The run did not complete."""
 
@@ -89,6 +117,10 @@ class RunFailed(StepwellError):
         self.run = run
         self.step = step
         super().__init__(message, hint=hint, **details)
+
+    def __reduce__(self) -> Any:
+        # What a pickle leaves out by itself: the hint, and what the step raised.
+        return _made_again, (type(self), self.message, self.hint, self.step, self.__cause__)
 
 
 class StepExecutionException(RunFailed):
@@ -108,3 +140,9 @@ class Unavailable(StepwellError):
 
     code = "unavailable"
     status = 503
+
+
+def _made_again(kind: type[RunFailed], message: str, hint: str, step: str, cause: BaseException | None) -> RunFailed:
+    made = kind(message, hint=hint, step=step)
+    made.__cause__ = cause
+    return made

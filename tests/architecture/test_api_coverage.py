@@ -11,8 +11,6 @@ import pytest
 from tests.architecture import source
 
 PAGE = source.ROOT / "docs/api-coverage.md"
-#: rows of dynamic pipelines show only that calls are refused until there are any
-LATER = "dynamic pipelines"
 
 OPTIONS = [
     "name",
@@ -134,12 +132,3 @@ def test_every_row_names_tests_that_exist(section: str) -> None:
             wrong[row] = missing or "no test"
 
     assert not wrong
-
-
-def test_rows_of_dynamic_pipelines_say_that_they_come_later() -> None:
-    rows = {
-        **written()["Dynamic pipelines"],
-        **{name: written()["Examples"][name] for name in ("submit", "map", "product")},
-    }
-
-    assert [name for name, text in rows.items() if LATER not in text] == []

@@ -1,4 +1,4 @@
-"""The five complete examples of the reference, word for word but for the package's name, run as scripts.
+"""The complete examples of the reference, word for word but for the package's name, run as scripts.
 
 Each gets the lines its text takes for granted before it (a data frame library, a step to vary) and, where it only
 defines something, the call after it.
@@ -88,6 +88,40 @@ def test_complete_example_passes_the_parameter_of_with_options(instance: Instanc
     after = 'print("rate", custom_step.configuration.parameters["learning_rate"], train_model.configuration.parameters)'
 
     assert "rate 0.001 {}" in run_example(instance, "complete", before=before, after=after)
+
+
+@pytest.mark.parametrize(
+    ("name", "pipeline", "steps"),
+    [
+        ("submit", "dynamic_pipeline", {"process_data": 2, "process_data_2": 4}),
+        (
+            "map",
+            "map_pipeline",
+            {"create_data": [1, 2, 3], "map:process:0": 2, "map:process:1": 4, "map:process:2": 6},
+        ),
+        (
+            "product",
+            "product_pipeline",
+            {
+                "create_numbers": [1, 2],
+                "create_letters": ["a", "b"],
+                "map:combine:0": "1a",
+                "map:combine:1": "1b",
+                "map:combine:2": "2a",
+                "map:combine:3": "2b",
+            },
+        ),
+    ],
+)
+def test_dynamic_example_runs_without_saying_dynamic(
+    instance: Instance, name: str, pipeline: str, steps: dict[str, object]
+) -> None:
+    after = f"run = {pipeline}()\nprint({{name: outputs['output'].load() for name, outputs in run.outputs.items()}})"
+
+    printed = run_example(instance, name, before="from stepwell import pipeline, step\n", after=after)
+
+    assert str(steps) in printed
+    assert only(instance.runs())["status"] == "completed"
 
 
 def test_step_with_hooks(instance: Instance) -> None:

@@ -245,10 +245,10 @@ def test_positional_only_and_keyword_only_parameters_work() -> None:
     assert mixed.call_entrypoint(1, c=3) == 123
 
 
-def test_dynamic_calls_are_refused_in_words() -> None:
-    with pytest.raises(UsageError, match="Dynamic pipelines are not supported yet"):
+def test_dynamic_calls_outside_of_a_pipeline_are_refused_in_words() -> None:
+    with pytest.raises(UsageError, match=r"double.submit works in the body of a dynamic pipeline only"):
         double.submit(1)
-    with pytest.raises(UsageError, match="Dynamic pipelines are not supported yet"):
+    with pytest.raises(UsageError, match=r"double.map works in the body of a dynamic pipeline only"):
         double.map([1])
 
 

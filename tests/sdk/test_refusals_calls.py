@@ -206,9 +206,13 @@ def test_call_entrypoint_refuses_arguments_that_do_not_fit(call: Any, words: str
 
 
 @pytest.mark.parametrize("method", ["submit", "map", "product"])
-def test_calls_of_dynamic_pipelines_are_refused_until_there_are_any(method: str) -> None:
-    with pytest.raises(UsageError, match="Dynamic pipelines are not supported yet") as caught:
+def test_calls_of_dynamic_pipelines_are_refused_in_a_static_one(method: str) -> None:
+    @pipeline(dynamic=False)
+    def static() -> None:
         getattr(train, method)(data=[1])
+
+    with pytest.raises(UsageError, match=f"static calls train.{method}, but was taken for a static one") as caught:
+        static.trace()
 
     assert caught.value.hint
 

@@ -192,7 +192,6 @@ def test_other_pipelines_outputs() -> None:
         unpack_one=(unpack_one, StepInterfaceError, "output output of step load is one value"),
         iterate_one=(iterate_one, StepInterfaceError, "cannot be unpacked or iterated"),
         tested=(lambda: 1 if load() else 2, StepInterfaceError, "cannot be tested"),
-        loaded=(lambda: load().load(), UsageError, "Dynamic pipelines are not supported yet"),
         missing=(lambda: train(), StepInterfaceError, "Step train is called without data"),
         unknown=(lambda: train(load(), rat=1), StepInterfaceError, "no input rat"),
         too_many=(lambda: load(1, 2), StepInterfaceError, "too many positional"),
@@ -310,14 +309,26 @@ def test_pipelines_called_while_a_host_imports_the_script_do_nothing(monkeypatch
     assert load() is None
 
 
-def test_dynamic_pipelines_are_refused_in_words() -> None:
-    @pipeline(dynamic=True)
+def test_loading_in_a_body_that_is_said_to_be_static_is_refused() -> None:
+    @pipeline(dynamic=False)
     def p() -> None:
-        load()
+        load().load()
+
+    with pytest.raises(UsageError, match="loaded in the body of a static pipeline"):
+        p.trace()
+
+
+def test_the_plan_of_a_dynamic_pipeline_is_made_without_running_its_body() -> None:
+    @pipeline(dynamic=True, environment={"A": 1})
+    def p() -> None:
+        raise AssertionError("the body ran")
+
+    plan, invocations = p.trace()
 
     assert p.spec().dynamic is True
-    with pytest.raises(UsageError, match="Dynamic pipelines are not supported yet"):
-        p.trace()
+    assert (plan.steps, invocations, plan.execution_mode) == ([], {}, "stop_on_failure")
+    assert plan.driver is not None
+    assert plan.driver.options.environment == {"A": "1"}
 
 
 def test_a_failing_body_leaves_nothing_behind() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ninja import NinjaAPI, Router
 
 from stepwell.accounts.models import Role
-from stepwell.api import artifacts, components, models, notes, pipelines, runs, schedules, steps, vault
+from stepwell.api import artifacts, components, dynamic, models, notes, pipelines, runs, schedules, steps, vault
 from stepwell.api.answers import answers
 from stepwell.api.auth import ApiRequest, needs
 from stepwell.api.bodies import StrictParser
@@ -42,6 +42,7 @@ def _make() -> NinjaAPI:
     made.add_router("/pipelines", pipelines.router)
     made.add_router("/runs", runs.router)
     made.add_router("/runs", steps.router)
+    made.add_router("/runs", dynamic.router)
     made.add_router("/components", components.router)
     made.add_router("", artifacts.router)
     made.add_router("", notes.router)

@@ -18,7 +18,7 @@ router = Router(tags=["Steps"], auth=needs(Role.VIEWER))
 
 @router.get("/{ref}/steps", response=answers(StepList, 404), summary="List a run's steps with their attempts")
 def list_steps(request: ApiRequest, ref: Path[str]) -> StepList:
-    rows = find_run(ref).steps.prefetch_related("attempts")
+    rows = find_run(ref).steps.select_related("call").prefetch_related("attempts")
     return StepList(items=[step_detail(row, full=request.auth.sees_all) for row in rows])
 
 

@@ -105,6 +105,10 @@ def _add_runs(commands: Commands) -> None:
     add_json(show, default=argparse.SUPPRESS)
     cancel = below.add("cancel", "cli_runs:cancel_run", "Cancel a run", "stepwell runs cancel 42")
     _add_ref(cancel)
+    answer = below.add("answer", "cli_runs:answer", "Answer what a run waits for", "stepwell runs answer 42 true")
+    _add_ref(answer)
+    answer.add_argument("answer", metavar="ANSWER", help="JSON; anything else is taken as text")
+    answer.add_argument("--wait", metavar="NAME", help="which question, where several are open")
     rerun = below.add(
         "rerun",
         "cli_runs:rerun",

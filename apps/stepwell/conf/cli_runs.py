@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -54,7 +55,7 @@ def show_run(options: argparse.Namespace) -> int:
     from stepwell.api.shapes import run_detail, step_detail
 
     run = find_run(options.ref)
-    steps = [step_detail(step, full=True) for step in run.steps.prefetch_related("attempts")]
+    steps = [step_detail(step, full=True) for step in run.steps.select_related("call").prefetch_related("attempts")]
     if options.json:
         detail = run_detail(run, full=True).model_dump(mode="json")
         print_json({**detail, "steps": [step.model_dump(mode="json") for step in steps]})
@@ -87,6 +88,24 @@ def cancel_run(options: argparse.Namespace) -> int:
     run = actions.cancel_run(run=find_run(options.ref), by="the command line")
     print(f"Run {run.number} is {run.status}.")
     return 0
+
+
+def answer(options: argparse.Namespace) -> int:
+    """Answer what a dynamic run waits for."""
+    load_database()
+    from stepwell.sdk.client import Client
+
+    value = _as_json_or_text(options.answer)
+    made = Client().answer(options.ref, value, wait=options.wait)
+    print(f"“{made.question or made.name}” is answered: {made.answer!r}.")
+    return 0
+
+
+def _as_json_or_text(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def rerun(options: argparse.Namespace) -> int:

@@ -80,14 +80,16 @@ class StepOptions(Wire):
 class Binding(Wire):
     """Where one input of an invocation comes from. Exactly one of the groups is used, named by ``kind``.
 
-    ``output``: output ``name`` of invocation ``step``. ``value``: ``value``, encoded by ``core.values``.
+    ``output``: output ``name`` of invocation ``step``. ``value``: ``value``, encoded by ``core.values``; where ``map``
+    took it out of an output, ``step``, ``name`` and ``index`` say of which. ``item``: the item at ``index`` of one.
     ``artifact``: the stored artifact version with id ``artifact``. ``list``/``tuple``: ``items``.
     ``dict``: ``entries``. ``linked``: what is linked as ``name`` to the version of ``model`` the run works on.
     """
 
-    kind: Literal["output", "value", "artifact", "list", "tuple", "dict", "linked"]
+    kind: Literal["output", "value", "item", "artifact", "list", "tuple", "dict", "linked"]
     step: str = ""
     name: str = ""
+    index: int | None = None
     value: Any = None
     artifact: str = ""
     #: name, version as the code names it (empty: the run's own), artifact_version (empty: the newest)
@@ -97,8 +99,8 @@ class Binding(Wire):
 
     def upstream(self) -> set[str]:
         """Return the invocation ids this input waits for."""
-        if self.kind == "output":
-            return {self.step}
+        if self.kind in ("output", "item", "value"):
+            return {self.step} if self.step else set()
         children = [*self.items, *self.entries.values()]
         return {step for child in children for step in child.upstream()}
 
@@ -125,8 +127,10 @@ class Source(Wire):
     module: str
     qualname: str
     #: ``import``: the module attribute is the very object. ``trace``: the pipeline is traced again and the invocation
-    #: with this id is taken (steps made by ``with_options`` in a body, instances, local functions).
-    resolve: Literal["import", "trace"] = "import"
+    #: with this id is taken (steps made by ``with_options`` in a body, instances, local functions). ``pickle``: the
+    #: driver of a dynamic pipeline has kept the step in the artifact store; ``pickled`` is its sha256.
+    resolve: Literal["import", "trace", "pickle"] = "import"
+    pickled: str = ""
 
 
 class PlannedStep(Wire):
@@ -168,6 +172,10 @@ class Plan(Wire):
     variant: dict[str, Any] = {}
     #: runs the pipeline's on_cleanup once every other step is at rest
     cleanup: PlannedStep | None = None
+    #: of a dynamic pipeline: runs the body, which calls the steps
+    driver: PlannedStep | None = None
+    #: what the body returned; None is nothing
+    returned: Binding | None = None
 
 
 class StepOverride(Wire):

@@ -63,6 +63,8 @@ class Trigger(StrEnum):
     CLI = "cli"
     SCHEDULE = "schedule"
     RERUN = "rerun"
+    #: called by the body of a dynamic pipeline
+    PIPELINE = "pipeline"
 
 
 class RerunScope(StrEnum):
@@ -83,6 +85,7 @@ TERMINAL_RUN = frozenset({RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.CANCE
 TERMINAL_STEP = frozenset(
     {StepStatus.COMPLETED, StepStatus.CACHED, StepStatus.FAILED, StepStatus.CANCELLED, StepStatus.SKIPPED}
 )
+OPEN_STEP = frozenset(StepStatus) - TERMINAL_STEP
 #: an upstream in one of these lets its downstream run
 DONE_STEP = frozenset({StepStatus.COMPLETED, StepStatus.CACHED})
 TERMINAL_ATTEMPT = frozenset(AttemptStatus) - {AttemptStatus.QUEUED, AttemptStatus.RUNNING}

@@ -209,6 +209,10 @@ class RunDetail(RunSummary):
     warnings: list[Any]
     metadata: dict[str, Any]
     execution_mode: str
+    #: its body runs as a driver and calls the steps; see /runs/{ref}/calls
+    dynamic: bool
+    #: the run whose body called this one
+    called_by: UUID | None
     #: number of the registered code it runs
     code: int
     cancel_requested_at: datetime | None
@@ -273,6 +277,9 @@ class StepDetail(Answer):
     cache_reason: str
     metadata: dict[str, Any]
     tracked_run: TrackedRun | None
+    #: of a dynamic run: ordinal of the call that made it, and its place in a map
+    call: int | None
+    map_index: int | None
     next_attempt_at: datetime | None
     started_at: datetime | None
     ended_at: datetime | None

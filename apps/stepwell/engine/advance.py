@@ -41,6 +41,14 @@ def advance(store: RunStore, run_id: UUID, *, ended: UUID | None = None) -> None
         store.finish_run(run_id, fold_run_status(store.step_statuses(run_id), cancelling=cancelling))
 
 
+def start_new(store: RunStore, run_id: UUID, *, new: list[UUID]) -> None:
+    """Move those of the pending steps ``new`` that can move, and what waits for them. Called as they are stored."""
+    run = store.read_run(run_id)
+    settled = [step.id for step in store.waiting_steps(run_id, after=None, only=new) if _settle(store, run, step)]
+    if settled:
+        _settle_waiting(store, run, settled)
+
+
 def _settle_waiting(store: RunStore, run: RunView, frontier: list[UUID] | None) -> None:
     while True:
         settled = [step.id for step in store.waiting_steps(run.id, after=frontier) if _settle(store, run, step)]
@@ -59,6 +67,8 @@ def _settle(store: RunStore, run: RunView, step: WaitingStep) -> bool:
     if origin := store.find_cached(step.id):
         store.mark_cached(step.id, origin=origin)
         return True
+    if not store.has_room(step.id):
+        return False
     store.queue_step(step.id)
     return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import signal
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,8 @@ from stepwell.core.status import AttemptStatus
 from stepwell.engine.masking import Masker
 from stepwell.engine.ports import ErrorInfo, Outcome
 
+#: the result of a driver that has nothing to do until somebody answers: it is run again then
+PARKED = "parked"
 #: fields that only machines read: a digest that happens to hold a short secret must stay whole
 _EXACT = frozenset({"t", "status", "uri", "sha256", "pickled", "cache_parts"})
 #: fields that hold what user code chose: nothing inside is exempt
@@ -23,11 +26,18 @@ def mask_frame(masker: Masker, frame: dict[str, Any]) -> dict[str, Any]:
     for key, value in frame.items():
         if key in _EXACT:
             masked[key] = value
+            if key == "pickled" and value and _holds_secret(masker, value):
+                masked["pickled_holds_secret"] = True
         elif key in _FREE:
             masked[key] = masker.value(value)
         else:
             masked[key] = _mask(masker, value)
     return masked
+
+
+def _holds_secret(masker: Masker, pickled: str) -> bool:
+    text = base64.b64decode(pickled).decode("utf-8", "replace")
+    return masker.text(text) != text
 
 
 def _mask(masker: Masker, value: Any) -> Any:
@@ -43,6 +53,8 @@ def outcome_of_result(frame: dict[str, Any]) -> Outcome:
     usage: dict[str, Any] = {name: frame.get(name) for name in ("cpu_seconds", "peak_memory_bytes")}
     if frame.get("status") == AttemptStatus.COMPLETED:
         return Outcome(status=AttemptStatus.COMPLETED, result=frame, **usage)
+    if frame.get("status") == PARKED:
+        return Outcome(status=AttemptStatus.INTERRUPTED, reason="It waits for an answer.", result=frame, **usage)
     if frame.get("status") != AttemptStatus.FAILED:
         return crashed("the process reported a result that is neither completed nor failed")
     error = frame.get("error") or {}

@@ -40,7 +40,9 @@ class MemoryRunStore:
         failed = any(step.status == StepStatus.FAILED for step in self.steps.values())
         return RunView(id=run_id, status=self.status, mode=self.mode, has_failure=failed)
 
-    def waiting_steps(self, run_id: UUID, *, after: list[UUID] | None) -> list[WaitingStep]:
+    def waiting_steps(
+        self, run_id: UUID, *, after: list[UUID] | None, only: list[UUID] | None = None
+    ) -> list[WaitingStep]:
         return [
             WaitingStep(
                 id=step.id,
@@ -48,7 +50,9 @@ class MemoryRunStore:
                 upstream={self.steps[above].invocation_id: self.steps[above].status for above in step.upstream},
             )
             for step in self.steps.values()
-            if step.status == StepStatus.PENDING and (after is None or set(after) & set(step.upstream))
+            if step.status == StepStatus.PENDING
+            and (after is None or set(after) & set(step.upstream))
+            and (only is None or step.id in only)
         ]
 
     def find_cached(self, step_id: UUID) -> UUID | None:
@@ -56,6 +60,9 @@ class MemoryRunStore:
 
     def mark_cached(self, step_id: UUID, *, origin: UUID) -> None:
         self.steps[step_id].status = StepStatus.CACHED
+
+    def has_room(self, step_id: UUID) -> bool:
+        return True
 
     def queue_step(self, step_id: UUID) -> None:
         self.steps[step_id].status = StepStatus.QUEUED

@@ -36,13 +36,21 @@ class RunStore(Protocol):
 
     def read_run(self, run_id: UUID) -> RunView: ...
 
-    def waiting_steps(self, run_id: UUID, *, after: list[UUID] | None) -> list[WaitingStep]:
-        """Return pending steps in call order; only those directly below ``after`` when it is given."""
+    def waiting_steps(
+        self, run_id: UUID, *, after: list[UUID] | None, only: list[UUID] | None = None
+    ) -> list[WaitingStep]:
+        """Return pending steps in call order; when given, only those directly below ``after``, or only ``only``.
+
+        Below a step is also what had to wait for its place under a limit.
+        """
 
     def find_cached(self, step_id: UUID) -> UUID | None:
         """Return the step whose outputs serve as this one's, and record why there is one or none."""
 
     def mark_cached(self, step_id: UUID, *, origin: UUID) -> None: ...
+
+    def has_room(self, step_id: UUID) -> bool:
+        """Return whether no limit on steps of this name keeps it waiting."""
 
     def queue_step(self, step_id: UUID) -> None:
         """Make the step's first attempt and let a worker know once the transaction is stored."""

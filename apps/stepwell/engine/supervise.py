@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import select
 import time
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ class Group:
 
     def __init__(self) -> None:
         self._running: list[Supervision] = []
+        self._wake = -1
 
     def __len__(self) -> int:
         return len(self._running)
@@ -33,6 +35,14 @@ class Group:
         """Start an attempt and watch over it."""
         self._running.append(supervision)
         supervision.start()
+
+    def open_bell(self) -> None:
+        """Let other threads end a wait of ``run_once`` with ``ring``."""
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def ring(self) -> None:
+        """From any thread: end the wait that is on now, or the next one."""
+        os.eventfd_write(self._wake, 1)
 
     def run_once(self, timeout: float | None = None) -> list[Supervision]:
         """Wait until there is something to do, at most ``timeout`` seconds, do it, and return those that finished."""
@@ -52,11 +62,16 @@ class Group:
             for descriptor in supervision.filenos():
                 owners[descriptor] = supervision
                 poll.register(descriptor, select.POLLIN)
+        if self._wake >= 0:
+            poll.register(self._wake, select.POLLIN)
         due = [supervision.wake_at() for supervision in self._running]
         wait = max(0.0, min(due) - time.monotonic()) if due else 0.0
         if timeout is not None:
             wait = min(wait, timeout) if due else timeout
-        return {owners[descriptor] for descriptor, _ in poll.poll(math.ceil(wait * 1000))}
+        ready = [descriptor for descriptor, _ in poll.poll(math.ceil(wait * 1000))]
+        if self._wake in ready:
+            os.eventfd_read(self._wake)
+        return {owners[descriptor] for descriptor in ready if descriptor != self._wake}
 
 
 def supervise(supervision: Supervision) -> Outcome:

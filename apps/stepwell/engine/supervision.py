@@ -58,25 +58,20 @@ class Supervision:
     ) -> None:
         self.spec = spec
         self.outcome: Outcome | None = None
-        self.finished = False
-        self.is_lost = False
+        self.finished = self.is_lost = False
         #: how the process ended once its result was known: hooks over their limit, a signal or the loss of its host
         self.hooks_stopped = self.was_killed = False
         self.pid = 0
         self.progress: dict[str, Any] | None = None
         self._host = host
-        self._masker = masker
-        self._watcher = watcher
+        self._masker, self._watcher = masker, watcher
         self._pace = pace
-        self._timeout = timeout
-        self._held_since = held_since
+        self._timeout, self._held_since = timeout, held_since
         self._deliveries = Deliveries(patience=pace.fence, give_up=self._give_up_delivery)
         self._launched: Launched | None = None
         self._output = Output(log, masker)
         self._asked = Asked()
-        self._has_result = False
-        self._is_publishing = False
-        self._published = False
+        self._has_result = self._is_publishing = self._published = False
         self._progress_is_stored = True
         #: the leader has ended (its ending) or cannot be known any more (why)
         self._gone = False
@@ -106,6 +101,11 @@ class Supervision:
     def ask(self, answer: str) -> None:
         """From any thread: act as if a beat had been answered with ``cancel``, ``stop`` or ``lost``."""
         self._asked.put(answer)
+
+    def tell(self, frame: dict[str, Any]) -> None:
+        """Send the process a frame it did not ask for."""
+        if self._launched:
+            self._launched.frames.post(frame)
 
     def filenos(self) -> list[int]:
         """Return the descriptors whose input calls for a ``step``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -13,10 +14,10 @@ from stepwell.accounts.models import User
 from stepwell.artifacts import model_actions
 from stepwell.core import failpoints
 from stepwell.core.plan import Overrides
-from stepwell.core.status import RerunCode, RerunScope, RunStatus, StepKind, StepStatus, Trigger
+from stepwell.core.status import TERMINAL_RUN, RerunCode, RerunScope, RunStatus, StepKind, StepStatus, Trigger
 from stepwell.engine.advance import advance
 from stepwell.errors import Conflict, UsageError
-from stepwell.execution import changes, moves, runnames
+from stepwell.execution import changes, moves, runnames, waits
 from stepwell.execution.parameters import check_parameters
 from stepwell.execution.stores import OrmRunStore
 from stepwell.pipelines.models import Pipeline, Snapshot
@@ -144,7 +145,13 @@ def cancel_run(*, run: Run, by: str) -> Run:
         if asked:
             events.record(run.id, "cancel.requested", {"by": by})
             failpoints.hit("during_cancel")
+            waits.cancel_open(run)
             advance(OrmRunStore(), run.id)
+    if asked:
+        # Each in its own transaction: the end of one locks the run that called it.
+        for child in Run.objects.filter(caller__driver__run=run).exclude(status__in=TERMINAL_RUN):
+            with suppress(RunFinished):
+                cancel_run(run=child, by=by)
     run.refresh_from_db()
     if not asked and run.status != RunStatus.CANCELLING:
         raise RunFinished(f"Run #{run.number} is already {run.status}.", hint="Rerun it instead.")

@@ -19,8 +19,9 @@ from stepwell.core.wire_artifacts import (
     TagsToChange,
     Target,
 )
+from stepwell.core.wire_dynamic import WaitAnswer, WaitDetail
 from stepwell.errors import Denied
-from stepwell.execution import actions, artifacts, callreads, lookup, notes, shapes
+from stepwell.execution import actions, artifacts, callreads, journal, lookup, notes, shapes, waits
 from stepwell.vault import actions as vault
 from stepwell.vault import queries
 
@@ -78,6 +79,12 @@ def run_rerun(asker: Asker, *, ref: str, **body: Any) -> RunDetail:
     return shapes.run_detail(run, full=True)
 
 
+def wait_answer(asker: Asker, *, ref: str, wait: str, **body: Any) -> WaitDetail:
+    asked = WaitAnswer.model_validate(body)
+    found = waits.find_wait(lookup.find_run(ref), wait)
+    return journal.wait_detail(waits.answer(found, asked.answer, by="a script"))
+
+
 def secret_create(asker: Asker, **new: Any) -> SecretDetail:
     asked = NewSecret.model_validate(new)
     return callreads.secret_detail(vault.put_secret(name=asked.name, values=asked.values, by=None))
@@ -119,6 +126,7 @@ PERSONS: dict[str, Callable[..., Any]] = {
     "run.start": run_start,
     "run.cancel": run_cancel,
     "run.rerun": run_rerun,
+    "wait.answer": wait_answer,
     "secret.create": secret_create,
     "secret.rotate": secret_rotate,
     "secret.delete": secret_delete,

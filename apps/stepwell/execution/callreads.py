@@ -26,8 +26,9 @@ from stepwell.core.wire_artifacts import (
     VersionFilters,
     VersionRef,
 )
+from stepwell.core.wire_dynamic import CallFilters, CallPage, WaitList
 from stepwell.errors import Denied
-from stepwell.execution import artifacts, inputs, lookup, reading, shapes
+from stepwell.execution import artifacts, inputs, journal, lookup, reading, shapes
 from stepwell.runs.models import StepRun
 from stepwell.vault import queries
 from stepwell.vault.models import Secret
@@ -44,8 +45,16 @@ def run_list(asker: Asker, **filters: Any) -> RunPage:
     return reading.run_page(RunFilters.model_validate(filters))
 
 
+def call_list(asker: Asker, *, ref: str, **filters: Any) -> CallPage:
+    return journal.call_page(lookup.find_run(ref), CallFilters.model_validate(filters))
+
+
+def wait_list(asker: Asker, *, ref: str) -> WaitList:
+    return journal.wait_list(lookup.find_run(ref))
+
+
 def step_list(asker: Asker, *, run: str) -> StepList:
-    rows = lookup.find_run(run).steps.prefetch_related("attempts")
+    rows = lookup.find_run(run).steps.select_related("call").prefetch_related("attempts")
     return StepList(items=[shapes.step_detail(row, full=_sees_all(asker)) for row in rows])
 
 
@@ -121,6 +130,8 @@ def _sees_all(asker: Asker) -> bool:
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "run.get": run_get,
     "run.list": run_list,
+    "call.list": call_list,
+    "wait.list": wait_list,
     "step.list": step_list,
     "step.find": step_find,
     "step.get": step_get,

@@ -6,14 +6,16 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.db import OperationalError
 from pydantic import BaseModel, ValidationError
 
+from stepwell.core.status import StepKind
 from stepwell.errors import Denied, StepwellError, UsageError
-from stepwell.execution import callacts, callmodels, callreads
+from stepwell.execution import callacts, callmodels, callreads, driving
 from stepwell.execution.claims import Claim
 
 log = logging.getLogger(__name__)
@@ -72,9 +74,21 @@ def ask(operation: str, arguments: dict[str, Any], *, asker: Asker | None = None
 
 def answer_frame(frame: dict[str, Any], *, asker: Asker) -> dict[str, Any]:
     """Return the answer to a step process's ``call`` frame; an error is an answer too."""
+    return _answer(frame, partial(ask, str(frame.get("op")), dict(frame.get("arguments") or {}), asker=asker))
+
+
+def answer_driver(frame: dict[str, Any], *, claim: Claim) -> dict[str, Any]:
+    """Return the answer to what the driver of a dynamic pipeline asks; an error is an answer too."""
+    if claim.step.kind != StepKind.DRIVER or frame.get("op") not in driving.OPERATIONS:
+        return answer_frame(frame, asker=Asker(claim=claim))
+    operation = driving.OPERATIONS[frame["op"]]
+    return _answer(frame, partial(operation, claim, **frame.get("arguments") or {}))
+
+
+def _answer(frame: dict[str, Any], act: Callable[[], Any]) -> dict[str, Any]:
     answer: dict[str, Any] = {"t": "answer", "id": frame.get("id")}
     try:
-        result = ask(str(frame.get("op")), dict(frame.get("arguments") or {}), asker=asker)
+        result = act()
         if len(json.dumps(result)) > _MOST_BYTES:
             raise UsageError("The answer is larger than 32 MiB.", hint="Ask for less at once.")
     except StepwellError as exc:
@@ -92,7 +106,8 @@ def answer_frame(frame: dict[str, Any], *, asker: Asker) -> dict[str, Any]:
 
 def describe(exc: StepwellError) -> dict[str, Any]:
     """Return an error as it travels to code that asked."""
-    return {"code": exc.code, "message": exc.message, "hint": exc.hint, "status": exc.status}
+    told: dict[str, Any] = {"code": exc.code, "message": exc.message, "hint": exc.hint, "status": exc.status}
+    return {**told, "fields": exc.details["fields"]} if exc.details.get("fields") else told
 
 
 def _check_allowed(operation: str, asker: Asker) -> None:

@@ -112,6 +112,12 @@ def waiting_in(run_id: UUID) -> list[UUID]:
     return list(queued.order_by("id").values_list("id", flat=True))
 
 
+def waiting_of(script_node_id: UUID) -> list[tuple[UUID, str]]:
+    """Return the attempts of a script's runs that nobody has taken, each with its step's kind."""
+    queued = Attempt.objects.filter(step_run__run__script_node_id=script_node_id, status=AttemptStatus.QUEUED)
+    return list(queued.order_by("id").values_list("id", "step_run__kind"))
+
+
 def attempt_payload(attempt: Attempt) -> dict[str, object]:
     """Return what an event says of an attempt."""
     return {
@@ -132,6 +138,11 @@ def note_started(claim: Claim, *, pid: int) -> None:
 def renew(claim: Claim, *, progress: dict[str, object] | None, log_bytes: int, log_lines: int) -> bool:
     """Store a heartbeat and renew the lease; return False when the attempt is no longer ours."""
     changes: dict[str, object] = {"progress": progress} if progress is not None else {}
+    if claim.step.kind == StepKind.DRIVER:
+        # What its process runs besides the body has no supervisor of its own.
+        inline = Attempt.objects.filter(status=AttemptStatus.RUNNING, owner_id=claim.owner_id)
+        inline = inline.filter(step_run__call__driver=claim.step, step_run__plan__options__runtime="inline")
+        inline.update(lease_until=DbNow() + settings.LEASE_SECONDS, beat_at=timezone.now())
     return bool(
         claim.mine().update(
             lease_until=DbNow() + settings.LEASE_SECONDS,

@@ -51,6 +51,8 @@ def resolve(binding: Binding, outputs: Outputs) -> dict[str, Any]:
     """
     if binding.kind == "value":
         return {"kind": "value", "value": binding.value}
+    if binding.kind == "item":
+        return {"kind": "item", "of": stored(_version_of(binding, outputs)), "index": binding.index}
     if binding.kind in {"list", "tuple"}:
         return {"kind": binding.kind, "items": [resolve(item, outputs) for item in binding.items]}
     if binding.kind == "dict":
@@ -94,6 +96,8 @@ def versions_in(binding: Binding, outputs: Outputs, place: str) -> Iterator[tupl
     """Yield every artifact version below a binding with its place: ``data``, ``data.0``, ``data.key``."""
     if binding.kind in {"output", "artifact", "linked"}:
         yield place, _version_of(binding, outputs)
+    if binding.kind == "item":
+        yield f"{place}[{binding.index}]", _version_of(binding, outputs)
     for index, item in enumerate(binding.items):
         yield from versions_in(item, outputs, f"{place}.{index}")
     for key, entry in binding.entries.items():

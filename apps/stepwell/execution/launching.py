@@ -115,7 +115,7 @@ def _step_payload(claim: Claim, options: StepOptions, return_exception: bool) ->
     outputs = inputs.upstream_outputs(step)
     max_attempts = 1 + options.retry.max_retries
     return {
-        "kind": "cleanup" if step.kind == StepKind.CLEANUP else "step",
+        "kind": str(step.kind),
         "pipeline": run.snapshot.compiled.source.model_dump(mode="json"),
         "parameters": {name: values.encode(value) for name, value in run.parameters.items()},
         "variant": run.parsed_overrides.variant,
@@ -125,6 +125,7 @@ def _step_payload(claim: Claim, options: StepOptions, return_exception: bool) ->
         "output_folder": f"{step.run_id}/{step.id}/{claim.attempt.id}",
         "last_attempt": step.failures + 1 >= max_attempts,
         "attempt": step.failures + 1,
+        "attempt_number": claim.attempt.number,
         "max_attempts": max_attempts,
         "context": {
             "run_id": str(run.id),
@@ -136,5 +137,6 @@ def _step_payload(claim: Claim, options: StepOptions, return_exception: bool) ->
             "model": model_queries.as_told(model_actions.version_of(step)),
         },
         "hook_seconds": settings.HOOK_SECONDS,
-        "return_exception": return_exception,
+        # The body that called it gets the very exception.
+        "return_exception": return_exception or step.call_id is not None or run.caller_id is not None,
     }

@@ -67,6 +67,20 @@ def check_parameters(schema: dict[str, Any], values: dict[str, Any]) -> dict[str
     return complete
 
 
+def check_value(schema: dict[str, Any], value: Any, *, name: str) -> None:
+    """Refuse a single JSON value that does not fit a schema.
+
+    Raises:
+        ParameterErrors: It does not; ``name`` stands for it.
+    """
+    problem = next(iter(Draft202012Validator(schema).iter_errors(value)), None)
+    if problem is not None:
+        place = ".".join([name, *(str(part) for part in problem.path)])
+        raise ParameterErrors({place: _explain(problem)})
+    if is_endless(value) or _has_refused_text(value):
+        raise ParameterErrors({name: "It holds a number or a character that cannot be stored."})
+
+
 def _is_stored(value: Any) -> bool:
     # By name, and only where Django runs: ``stepwell run`` reads parameters before it loads it.
     apps = getattr(sys.modules.get("django.apps"), "apps", None)

@@ -34,24 +34,12 @@ def store_plan(run: Run, content: dict[str, Any]) -> None:
         plan = Plan.model_validate(content)
     except ValidationError as exc:
         raise ConfigError(f"The plan of {run.pipeline.name} cannot be read: {exc.error_count()} errors.") from exc
-    named = [runnames.name_outputs(_with_instance_defaults(step), run) for step in plan.steps]
-    planned = apply_overrides(named, run)
+    named = [runnames.name_outputs(with_instance_defaults(step), run) for step in plan.steps]
+    # What a driver calls is not known yet; its steps take their overrides when they are called.
+    planned = apply_overrides(named, run) if plan.driver is None else named
     check_names(sorted({name for step in planned for name in step.options.secrets}))
     components.check_options((step.invocation_id, step.options) for step in planned)
-    rows = {
-        step.invocation_id: StepRun(
-            run=run,
-            kind=StepKind.STEP,
-            invocation_id=step.invocation_id,
-            name=step.name,
-            ordinal=ordinal,
-            status=StepStatus.PENDING,
-            plan=step.model_dump(mode="json"),
-        )
-        for ordinal, step in enumerate(planned, start=1)
-    }
-    if plan.cleanup is not None:
-        rows[plan.cleanup.invocation_id] = _cleanup_row(run, plan.cleanup, ordinal=len(rows) + 1)
+    rows = _rows(run, plan, planned)
     StepRun.objects.bulk_create(rows.values())
     model_actions.use_models(run, [step.options for step in planned])
     StepEdge.objects.bulk_create(
@@ -66,15 +54,40 @@ def store_plan(run: Run, content: dict[str, Any]) -> None:
         warnings=plan.warnings,
         tags=sorted({*run.tags, *plan.tags}),
         name=runnames.planned_name(run, plan),
+        is_dynamic=plan.driver is not None,
+        returned=plan.returned.model_dump(mode="json") if plan.returned else None,
     )
     events.record(run.id, "run.planned", {"steps": [step.invocation_id for step in planned]})
     advance(OrmRunStore(), run.id)
 
 
-def _cleanup_row(run: Run, step: PlannedStep, *, ordinal: int) -> StepRun:
+def _rows(run: Run, plan: Plan, planned: list[PlannedStep]) -> dict[str, StepRun]:
+    """Return the rows of a plan by invocation id, hidden ones included."""
+    rows = {
+        step.invocation_id: StepRun(
+            run=run,
+            kind=StepKind.STEP,
+            invocation_id=step.invocation_id,
+            name=step.name,
+            ordinal=ordinal,
+            status=StepStatus.PENDING,
+            plan=step.model_dump(mode="json"),
+            concurrency=step.options.settings.get("concurrency"),
+        )
+        for ordinal, step in enumerate(planned, start=1)
+    }
+    if plan.cleanup is not None:
+        rows[plan.cleanup.invocation_id] = _hidden_row(run, plan.cleanup, kind=StepKind.CLEANUP, ordinal=len(rows) + 1)
+    if plan.driver is not None:
+        check_names(sorted(plan.driver.options.secrets))
+        rows[plan.driver.invocation_id] = _hidden_row(run, plan.driver, kind=StepKind.DRIVER, ordinal=0)
+    return rows
+
+
+def _hidden_row(run: Run, step: PlannedStep, *, kind: StepKind, ordinal: int) -> StepRun:
     return StepRun(
         run=run,
-        kind=StepKind.CLEANUP,
+        kind=kind,
         invocation_id=step.invocation_id,
         name=step.name,
         ordinal=ordinal,
@@ -97,7 +110,7 @@ def apply_overrides(steps: list[PlannedStep], run: Run) -> list[PlannedStep]:
             f"Options were given for {', '.join(unknown)}, which this run does not have.",
             hint=f"Its steps are: {', '.join(sorted(known))}.",
         )
-    return [_apply(step, overrides.get(step.invocation_id), before.get(step.invocation_id)) for step in steps]
+    return [apply_override(step, overrides.get(step.invocation_id), before.get(step.invocation_id)) for step in steps]
 
 
 def _origins_before(run: Run, names: Iterable[str]) -> dict[str, dict[str, Any]]:
@@ -108,14 +121,18 @@ def _origins_before(run: Run, names: Iterable[str]) -> dict[str, dict[str, Any]]
     return dict(steps.values_list("invocation_id", "plan"))
 
 
-def _with_instance_defaults(step: PlannedStep) -> PlannedStep:
+def with_instance_defaults(step: PlannedStep) -> PlannedStep:
+    """Return a planned step with what the instance's settings say where the code says nothing."""
     if step.origins.get("heartbeat_healthy_threshold", "default") != "default":
         return step
     minutes = InstanceSettings.load().heartbeat_threshold_minutes
     return step.model_copy(update={"options": step.options.model_copy(update={"heartbeat_healthy_threshold": minutes})})
 
 
-def _apply(step: PlannedStep, override: StepOverride | None, before: dict[str, Any] | None) -> PlannedStep:
+def apply_override(
+    step: PlannedStep, override: StepOverride | None, before: dict[str, Any] | None = None
+) -> PlannedStep:
+    """Return a planned step with the options a run changes; ``before`` is the plan of the parent's step."""
     if override is None:
         return step
     changed = [name for name, value in override if value is not None]

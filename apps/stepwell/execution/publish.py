@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import hashlib
 import re
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from importlib import import_module
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F, Max
 from django.utils import timezone
 
 from stepwell.artifacts import model_actions
 from stepwell.artifacts.models import Artifact, ArtifactVersion, StepArtifact
 from stepwell.core import failpoints
-from stepwell.core.status import TERMINAL_ATTEMPT, AttemptStatus, RunStatus, StepKind, StepStatus
+from stepwell.core.status import TERMINAL_ATTEMPT, TERMINAL_RUN, AttemptStatus, RunStatus, StepKind, StepStatus
 from stepwell.engine.advance import advance
+from stepwell.engine.endings import PARKED
 from stepwell.engine.ports import ErrorInfo, Outcome
 from stepwell.errors import ConfigError, StepwellError
-from stepwell.execution import hookcalls, inputs, moves, planning
+from stepwell.execution import actions, hookcalls, inputs, limits, moves, planning, waits
 from stepwell.execution.claims import Claim, LeaseLost, attempt_payload
 from stepwell.execution.stores import OrmRunStore
 from stepwell.kit.models import DbNow
 from stepwell.runs import events
-from stepwell.runs.models import Attempt, Run, StepRun
+from stepwell.runs.models import Attempt, DriverCall, Run, StepRun
 
 _NUMBERS = re.compile(r"0x[0-9a-f]+|\d+", re.IGNORECASE)
 
@@ -57,18 +63,23 @@ def is_stored(claim: Claim) -> bool:
 def _publish(claim: Claim, outcome: Outcome) -> None:
     moves.lock_run(id=claim.step.run_id)
     _end_attempt(claim, outcome)
-    step = StepRun.objects.select_related("run__pipeline").get(id=claim.step.id)
+    step = StepRun.objects.select_related("run__pipeline", "call").get(id=claim.step.id)
     if outcome.status == AttemptStatus.COMPLETED:
         _complete(step, outcome.result)
     elif outcome.status == AttemptStatus.CANCELLED:
         moves.move_step(step, StepStatus.CANCELLED, reason=outcome.reason)
     elif outcome.status == AttemptStatus.INTERRUPTED:
-        _requeue(step, reason=outcome.reason)
+        if outcome.result.get("status") == PARKED and not _is_stopping(step.run):
+            waits.park(step, reason=outcome.reason)
+        else:
+            _requeue(step, reason=outcome.reason)
     elif outcome.status == AttemptStatus.CRASHED:
-        _crash(step, outcome)
+        _crash(step, outcome, began_at=claim.attempt.started_at)
     else:
         _fail(step, outcome)
     hookcalls.owe(claim, step, outcome)
+    if step.kind == StepKind.DRIVER and step.is_finished and step.status != StepStatus.COMPLETED:
+        transaction.on_commit(partial(_end_below, step))
     if step.is_finished or step.run.status == RunStatus.CANCELLING:
         advance(OrmRunStore(), step.run_id, ended=step.id)
 
@@ -105,6 +116,8 @@ def fingerprint(error: ErrorInfo) -> str:
 def _complete(step: StepRun, result: dict[str, Any]) -> None:
     if step.kind == StepKind.PLAN:
         planning.store_plan(step.run, result.get("plan") or {})
+    elif step.kind == StepKind.DRIVER:
+        Run.objects.filter(id=step.run_id).update(returned=result.get("returned"))
     else:
         inputs.record_inputs(step)
         for output in result.get("outputs", []):
@@ -114,7 +127,9 @@ def _complete(step: StepRun, result: dict[str, Any]) -> None:
 
 
 def _store_output(step: StepRun, output: dict[str, Any]) -> None:
-    name = output.get("artifact_name") or f"{step.run.pipeline.name}::{step.invocation_id}::{output['name']}"
+    # All children of a map make versions of one artifact.
+    place = step.call.invocation_id if step.map_index is not None else step.invocation_id
+    name = output.get("artifact_name") or f"{step.run.pipeline.name}::{place}::{output['name']}"
     artifact, _ = Artifact.objects.select_for_update().get_or_create(name=name[:500])
     number = (artifact.versions.aggregate(newest=Max("number"))["newest"] or 0) + 1
     label = str(output.get("version") or number)[:255]
@@ -150,11 +165,27 @@ def _fail(step: StepRun, outcome: Outcome) -> None:
     if retryable and step.failures <= retry.max_retries and not _is_stopping(step.run):
         _retry_later(step, retry.wait_before(step.failures), outcome.reason)
     else:
-        moves.move_step(step, StepStatus.FAILED, reason=outcome.reason)
+        moves.move_step(step, StepStatus.FAILED, reason=outcome.reason, exception=_exception(step, outcome))
+
+
+def _exception(step: StepRun, outcome: Outcome) -> str:
+    """Return what the step raised, pickled, for the body that called it; nothing where a secret is in it."""
+    error = outcome.result.get("error") or {}
+    is_awaited = step.call_id is not None or step.run.caller_id is not None
+    return str(error.get("pickled") or "") if is_awaited and not error.get("pickled_holds_secret") else ""
+
+
+def _end_below(driver: StepRun) -> None:
+    """End what only a driver that has ended could have gone on with."""
+    # By name: it stands above, as it ends attempts by what is here.
+    import_module("stepwell.execution.inline").end_all(driver, reason="The pipeline's process has ended.")
+    for run in Run.objects.filter(caller__driver=driver).exclude(status__in=TERMINAL_RUN):
+        with suppress(actions.RunFinished):
+            actions.cancel_run(run=run, by=f"run #{driver.run.number}")
 
 
 def _retry_later(step: StepRun, wait: float, reason: str) -> None:
-    if wait <= 0:
+    if wait <= 0 or limits.is_inline(step):
         _requeue(step, reason=reason)
         return
     if moves.move_step(step, StepStatus.RETRYING, reason=reason):
@@ -162,9 +193,9 @@ def _retry_later(step: StepRun, wait: float, reason: str) -> None:
         failpoints.hit("during_retry_schedule")
 
 
-def _crash(step: StepRun, outcome: Outcome) -> None:
-    step.crashes += 1
-    StepRun.objects.filter(id=step.id).update(crashes=F("crashes") + 1)
+def _crash(step: StepRun, outcome: Outcome, *, began_at: datetime | None) -> None:
+    step.crashes = 1 if step.kind == StepKind.DRIVER and _got_further(step, began_at) else step.crashes + 1
+    StepRun.objects.filter(id=step.id).update(crashes=step.crashes)
     if step.crashes < settings.CRASH_BUDGET and not _is_stopping(step.run):
         _requeue(step, reason=outcome.reason)
         return
@@ -174,9 +205,17 @@ def _crash(step: StepRun, outcome: Outcome) -> None:
     moves.move_step(step, StepStatus.FAILED, reason=reason)
 
 
+def _got_further(driver: StepRun, began_at: datetime | None) -> bool:
+    """Return whether an attempt at a driver made calls that none before had made: then its crash is a first one."""
+    return began_at is not None and DriverCall.objects.filter(driver=driver, created_at__gte=began_at).exists()
+
+
 def _requeue(step: StepRun, *, reason: str) -> None:
     if _is_stopping(step.run):
         moves.move_step(step, StepStatus.CANCELLED, reason="The run was cancelled.")
+    elif limits.is_inline(step):
+        # Its driver begins the next attempt.
+        moves.move_step(step, StepStatus.RETRYING, reason=reason, next_attempt_at=None)
     elif moves.move_step(step, StepStatus.QUEUED, reason=reason, next_attempt_at=None):
         moves.make_attempt(step)
 

@@ -19,6 +19,7 @@ from stepwell.accounts.models import InstanceSettings
 from stepwell.engine import trees
 from stepwell.execution import bulk, clock, disk, doorbell, inputs, nodes, retention, sweep
 from stepwell.execution.couriers import Courier
+from stepwell.execution.drivers import Drivers
 from stepwell.execution.hosts import HostPool
 from stepwell.execution.latehooks import Redelivery
 from stepwell.execution.watching import StopRequests
@@ -145,7 +146,9 @@ class Runner:
         trees.become_subreaper()
         slots = InstanceSettings.load().step_slots
         self.node = nodes.register(RunnerNode.Kind.RUNNER, slots=slots)
-        self.worker = Worker(node_id=self.node.id, hosts=self.hosts, stops=self.stops)
+        self.drivers = Drivers(node_id=self.node.id, hosts=self.hosts, stops=self.stops)
+        self.drivers.start()
+        self.worker = Worker(node_id=self.node.id, hosts=self.hosts, stops=self.stops, hand_over=self.drivers.take)
         doorbell.huey.take = self.worker.take
         self.consumer = SlotConsumer(
             doorbell.huey, workers=slots, periodic=False, initial_delay=_POLL_SECONDS, max_delay=_POLL_SECONDS
@@ -227,6 +230,7 @@ class Runner:
 
     def _shut_down(self) -> None:
         self.consumer.stop_flag.set()
+        self.drivers.stop()
         for courier in self.couriers:
             courier.stop.set()
         deadline = time.monotonic() + settings.GRACE_SECONDS
@@ -244,7 +248,8 @@ class Runner:
         log.info("Runner %s has stopped.", self.node.id)
 
     def _is_busy(self) -> bool:
-        return self.worker.is_busy or any(thread.is_alive() for _, thread in self.consumer.worker_threads)
+        threads = [self.drivers, *(thread for _, thread in self.consumer.worker_threads)]
+        return self.worker.is_busy or any(thread.is_alive() for thread in threads)
 
 
 def run_runner() -> None:

@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import close_old_connections, transaction
 
 from stepwell.core.plan import Overrides, PipelineSpec, Plan
-from stepwell.core.status import TERMINAL_RUN, AttemptStatus, RunStatus, StepStatus, Trigger
+from stepwell.core.status import TERMINAL_RUN, AttemptStatus, RunStatus, StepKind, StepStatus, Trigger
 from stepwell.engine.masking import Masker
 from stepwell.engine.ports import ErrorInfo, Outcome
 from stepwell.engine.stephost import StepHost
@@ -23,8 +23,6 @@ from stepwell.errors import StepwellError, UsageError
 from stepwell.execution import (
     actions,
     archives,
-    hookcalls,
-    latehooks,
     launching,
     nodes,
     operators,
@@ -34,10 +32,11 @@ from stepwell.execution import (
     sweep,
     worker,
 )
-from stepwell.execution.claims import Claim, claim, waiting_in
+from stepwell.execution.claims import Claim, claim, waiting_of
 from stepwell.execution.doorbell import AnswerHere
-from stepwell.execution.operators.interface import OperatorHost
-from stepwell.execution.steplog import StepLog, open_log
+from stepwell.execution.flights import Flight, land
+from stepwell.execution.news import Teller
+from stepwell.execution.steplog import open_log
 from stepwell.execution.watching import AttemptWatcher, StopRequests
 from stepwell.kit.steady import AWAY, keep_connections
 from stepwell.pipelines.actions import store_snapshot
@@ -50,6 +49,7 @@ _SEEN_SECONDS = 5
 #: a script gives up when the database is away for longer
 _AWAY_SECONDS = 120
 _MOST_PARALLEL = 8
+_FROM_OUTSIDE = (StepKind.CLEANUP, StepKind.DRIVER)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,27 +116,15 @@ def _say(text: str) -> None:
 
 
 @dataclass(slots=True)
-class _Flight:
-    """An attempt that runs now, or one of its hooks in a process of its own, once it has ended with ``outcome``."""
-
-    claim: Claim
-    watcher: AttemptWatcher
-    writer: StepLog
-    launch: launching.Launch
-    supervision: Supervision
-    #: where a step operator runs it
-    place: OperatorHost | None = None
-    outcome: Outcome | None = None
-    hook: latehooks.LateHook | None = None
-
-
-@dataclass(slots=True)
 class _Loop:
     node_id: UUID
     host: StepHost
     stops: StopRequests = field(default_factory=StopRequests)
     waiting: deque[UUID] = field(default_factory=deque)
-    flights: dict[UUID, _Flight] = field(default_factory=dict)
+    #: drivers and clean-ups that are started whatever else runs
+    unslotted: deque[UUID] = field(default_factory=deque)
+    teller: Teller = field(default_factory=Teller)
+    flights: dict[UUID, Flight] = field(default_factory=dict)
     group: Group = field(default_factory=Group)
     #: step -> its latest exception, base64 of what its own process pickled
     pickled: dict[UUID, str] = field(default_factory=dict)
@@ -161,6 +149,7 @@ class _Loop:
             if not run.status_reason
             else f"Run #{run.number} {run.status}: {run.status_reason}"
         )
+        self.teller.close()
         if self.interrupted:
             raise KeyboardInterrupt
         return _answer(run, self.pickled)
@@ -196,13 +185,14 @@ class _Loop:
                     self._land(self.landing[0])
                     self.landing.pop(0)
                 self._start_waiting()
+                self.teller.tell()
                 if now - looked_at >= _LOOK_SECONDS:
                     looked_at = now
                     self._look(run)
                 if now - seen_at >= _SEEN_SECONDS:
                     seen_at = now
                     nodes.seen(self.node_id)
-                if not self.flights and not self.waiting and self._is_finished(run):
+                if not self.flights and not self.waiting and self._is_finished():
                     return
                 answered_at = now
             except AWAY as exc:
@@ -213,24 +203,35 @@ class _Loop:
 
     def _look(self, run: Run) -> None:
         with AnswerHere() as made:
-            sweep.start_due(run_id=run.id)
+            sweep.start_due(script_node_id=self.node_id)
         self.waiting.extend(made)
-        # Somebody else's request to cancel may have left only the clean-up to do, or a step was taken back from us
-        # while we slept.
-        self.waiting.extend(found for found in waiting_in(run.id) if found not in self.waiting)
+        # Somebody else's request to cancel may have left only the clean-up to do, a step was taken back from us while
+        # we slept, or an answer starts a driver again.
+        known = {*self.waiting, *self.unslotted}
+        for attempt_id, kind in waiting_of(self.node_id):
+            if attempt_id not in known:
+                (self.unslotted if kind in _FROM_OUTSIDE else self.waiting).append(attempt_id)
         for attempt_id, reason in sweep.stop_requests(self.node_id).items():
             self.stops.ask(attempt_id, reason)
 
-    def _is_finished(self, run: Run) -> bool:
-        return Run.objects.values_list("status", flat=True).get(id=run.id) in TERMINAL_RUN
+    def _is_finished(self) -> bool:
+        return not Run.objects.filter(script_node_id=self.node_id).exclude(status__in=TERMINAL_RUN).exists()
 
     def _start_waiting(self) -> None:
-        # An attempt whose result is stored, and that only runs its hooks, keeps nobody waiting. One that cannot be
-        # claimed because the database is away is found again by the next look.
-        while self.waiting and sum(not one.watcher.published for one in self.flights.values()) < parallel_steps():
-            claimed = claim(self.waiting.popleft(), owner_id=self.node_id, script=True)
+        """Start what there are places for; a driver takes none.
+
+        One that cannot be claimed because the database is away is found again by the next look.
+        """
+        while self.unslotted or (self.waiting and self._n_steps() < parallel_steps()):
+            attempt_id = (self.unslotted or self.waiting).popleft()
+            claimed = claim(attempt_id, owner_id=self.node_id, script=True)
             if claimed is not None:
                 self._launch(claimed)
+
+    def _n_steps(self) -> int:
+        # An attempt whose result is stored, and that only runs its hooks, keeps nobody waiting.
+        steps = (one for one in self.flights.values() if one.claim.step.kind != StepKind.DRIVER)
+        return sum(not one.watcher.published for one in steps)
 
     def _launch(self, claimed: Claim) -> None:
         environment = {name: value for name, value in os.environ.items() if name not in _OURS}
@@ -258,42 +259,20 @@ class _Loop:
             timeout=launch.options.timeout,
             held_since=claimed.claimed_at,
         )
-        self.flights[claimed.attempt.id] = _Flight(claimed, watcher, writer, launch, supervision, place)
+        self.flights[claimed.attempt.id] = Flight(claimed, watcher, writer, launch, supervision, place)
+        if claimed.step.kind == StepKind.DRIVER:
+            self.teller.follow(claimed, supervision)
         self.group.add(supervision)
 
     def _land(self, supervision: Supervision) -> None:
         flight = next(flight for flight in self.flights.values() if flight.supervision is supervision)
-        outcome = flight.outcome or supervision.outcome
-        if flight.hook is not None:
-            flight.hook.settle()
-        elif not supervision.is_lost:
-            worker.finish(flight.watcher, outcome, writer=flight.writer, launch=flight.launch)
-            hookcalls.settle(flight.claim, supervision, begun=flight.watcher.hooks_begun)
-        if not supervision.is_lost and self._start_hook(flight):
-            flight.outcome = outcome
+        if (hook := land(flight, supervision, host=flight.place or self.host)) is not None:
+            self.group.add(hook)
             return
         if flight.place is not None:
             flight.place.close()
-        flight.writer.seal()
-        flight.watcher.sealed(
-            log_bytes=flight.writer.n_bytes,
-            log_lines=flight.writer.n_lines,
-            dropped=flight.writer.dropped_bytes,
-            usage=outcome,
-        )
+        self.teller.forget(flight.claim)
         del self.flights[flight.claim.attempt.id]
-
-    def _start_hook(self, flight: _Flight) -> bool:
-        """Start the next hook that the attempt's own process left; return False when there is none."""
-        host = flight.place or self.host
-        flight.hook = latehooks.next_hook(
-            flight.claim, launch=flight.launch, host=host, writer=flight.writer, pace=worker.pace()
-        )
-        if flight.hook is None:
-            return False
-        flight.supervision = flight.hook.supervision
-        self.group.add(flight.supervision)
-        return True
 
     def _publish(self, watcher: AttemptWatcher, outcome: Outcome) -> None:
         with AnswerHere() as made:
@@ -328,12 +307,19 @@ class _ScriptWatcher(AttemptWatcher):
             self._loop.pickled[self.claim.step.id] = str(pickled or "")
         return super().result(outcome)
 
+    def frame(self, frame: dict[str, Any]) -> dict[str, Any] | None:
+        with AnswerHere() as made:
+            answer = super().frame(frame)
+        self._loop.waiting.extend(made)
+        return answer
+
     def _pass_on(self, made: list[UUID]) -> None:
         self._loop.waiting.extend(made)
 
 
 def _answer(run: Run, pickled: dict[UUID, str]) -> ScriptRun:
-    failed = StepRun.objects.filter(run=run, status=StepStatus.FAILED).order_by("ended_at").first()
+    failures = StepRun.objects.filter(run=run, status=StepStatus.FAILED).order_by("ended_at")
+    failed = failures.filter(kind=StepKind.DRIVER).first() or failures.first()
     attempt = failed.attempts.order_by("-number").first() if failed else None
     return ScriptRun(
         id=run.id,
@@ -343,7 +329,7 @@ def _answer(run: Run, pickled: dict[UUID, str]) -> ScriptRun:
         status=run.status,
         reason=run.status_reason,
         pickled_exception=pickled.get(failed.id, "") if failed else "",
-        failed_step=failed.invocation_id if failed else "",
+        failed_step=failed.invocation_id if failed and failed.kind != StepKind.DRIVER else "",
         error_type=attempt.error_type if attempt else "",
         error_message=attempt.error_message if attempt else "",
     )

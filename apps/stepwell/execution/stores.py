@@ -7,14 +7,15 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from stepwell.artifacts import model_actions
 from stepwell.artifacts.models import StepArtifact
-from stepwell.core.status import TERMINAL_STEP, ExecutionMode, RunStatus, StepKind, StepStatus
+from stepwell.core.status import OPEN_STEP, TERMINAL_STEP, ExecutionMode, RunStatus, StepKind, StepStatus
 from stepwell.engine.ports import RunView, WaitingStep
-from stepwell.execution import inputs, moves, reuse
+from stepwell.execution import inputs, limits, moves, reuse
+from stepwell.runs import events
 from stepwell.runs.models import Run, StepEdge, StepRun
 
 _LIVE_RUN = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.PAUSED, RunStatus.CANCELLING)
@@ -30,27 +31,29 @@ class OrmRunStore:
         return transaction.atomic()
 
     def read_run(self, run_id: UUID) -> RunView:
-        run = Run.objects.only("status", "execution_mode").get(id=run_id)
+        run = Run.objects.only("status", "execution_mode", "is_dynamic").get(id=run_id)
         mode = ExecutionMode(run.execution_mode)
-        has_failure = (
-            mode != ExecutionMode.CONTINUE_ON_FAILURE
-            and StepRun.objects.filter(run_id=run_id, status=StepStatus.FAILED).exists()
-        )
+        has_failure = mode != ExecutionMode.CONTINUE_ON_FAILURE and _deciding(run, mode, run_id).exists()
         return RunView(id=run_id, status=RunStatus(run.status), mode=mode, has_failure=has_failure)
 
-    def waiting_steps(self, run_id: UUID, *, after: list[UUID] | None) -> list[WaitingStep]:
+    def waiting_steps(
+        self, run_id: UUID, *, after: list[UUID] | None, only: list[UUID] | None = None
+    ) -> list[WaitingStep]:
         waiting = _steps(run_id).filter(status=StepStatus.PENDING)
+        if only is not None:
+            waiting = waiting.filter(id__in=only)
         if after is not None:
             below = StepEdge.objects.filter(upstream__in=after).values("downstream")
-            waiting = waiting.filter(id__in=below)
+            waiting = waiting.filter(Q(id__in=below) | Q(id__in=limits.next_in_line(run_id, after)))
         steps = list(waiting.select_related("run").order_by("ordinal"))
         self._listed.update({step.id: step for step in steps})
         upstream: dict[UUID, dict[str, str]] = {step.id: {} for step in steps}
         edges = StepEdge.objects.filter(downstream__in=list(upstream)).values_list(
-            "downstream_id", "upstream__invocation_id", "upstream__status"
+            "downstream_id", "upstream__invocation_id", "upstream__status", "any_end"
         )
-        for downstream, name, status in edges:
-            upstream[downstream][name] = status
+        for downstream, name, status, any_end in edges:
+            is_enough = any_end and status in TERMINAL_STEP
+            upstream[downstream][name] = StepStatus.COMPLETED if is_enough else status
         return [WaitingStep(id=step.id, invocation_id=step.invocation_id, upstream=upstream[step.id]) for step in steps]
 
     def find_cached(self, step_id: UUID) -> UUID | None:
@@ -75,6 +78,9 @@ class OrmRunStore:
         inputs.record_inputs(step)
         model_actions.link_outputs(step)
 
+    def has_room(self, step_id: UUID) -> bool:
+        return limits.has_room(self._listed[step_id])
+
     def queue_step(self, step_id: UUID) -> None:
         moves.queue_step(self._listed[step_id])
 
@@ -86,10 +92,16 @@ class OrmRunStore:
         moves.cancel_queued(list(_steps(run_id).filter(status__in=unheld)), reason=reason)
 
     def has_open_steps(self, run_id: UUID) -> bool:
-        return _steps(run_id).exclude(status__in=TERMINAL_STEP).exists()
+        return _steps(run_id).filter(status__in=OPEN_STEP).exists()
 
     def step_statuses(self, run_id: UUID) -> set[str]:
-        return set(_steps(run_id).values_list("status", flat=True).distinct())
+        steps = _steps(run_id)
+        run = Run.objects.only("is_dynamic", "execution_mode").get(id=run_id)
+        if run.is_dynamic:
+            # The body may catch a failure, except in the mode that stops at the first one.
+            driver, failed = Q(kind=StepKind.DRIVER), Q(status=StepStatus.FAILED)
+            steps = steps.filter(driver | failed if run.execution_mode == ExecutionMode.FAIL_FAST else driver)
+        return set(steps.order_by().values_list("status", flat=True).distinct())
 
     def start_cleanup(self, run_id: UUID) -> bool:
         step = StepRun.objects.filter(run_id=run_id, kind=StepKind.CLEANUP).first()
@@ -102,12 +114,29 @@ class OrmRunStore:
     def finish_run(self, run_id: UUID, status: RunStatus) -> None:
         reason = ""
         if status == RunStatus.FAILED:
-            failed = StepRun.objects.filter(run_id=run_id, status=StepStatus.FAILED).order_by("ended_at").first()
-            reason = _why_failed(failed) if failed else ""
+            failed = StepRun.objects.filter(run_id=run_id, status=StepStatus.FAILED)
+            first = failed.filter(kind=StepKind.DRIVER).first() or failed.order_by("ended_at").first()
+            reason = _why_failed(first) if first else ""
         elif status == RunStatus.CANCELLED:
             by = Run.objects.values_list("cancel_requested_by", flat=True).get(id=run_id)
             reason = f"Cancelled by {by}." if by else "A step was cancelled."
-        moves.move_run(run_id, status, old=_LIVE_RUN, reason=reason)
+        if moves.move_run(run_id, status, old=_LIVE_RUN, reason=reason):
+            _tell_caller(run_id, status)
+
+
+def _deciding(run: Run, mode: ExecutionMode, run_id: UUID) -> QuerySet[StepRun]:
+    """Return the failed steps that make a run stop: of a dynamic one its driver decides, which may catch a failure."""
+    failed = StepRun.objects.filter(run_id=run_id, status=StepStatus.FAILED)
+    return failed.filter(kind=StepKind.DRIVER) if run.is_dynamic and mode != ExecutionMode.FAIL_FAST else failed
+
+
+def _tell_caller(run_id: UUID, status: RunStatus) -> None:
+    """Let the run whose body called this one know that it ended."""
+    caller = (
+        Run.objects.filter(id=run_id, caller__isnull=False).values_list("caller__driver__run_id", flat=True).first()
+    )
+    if caller is not None:
+        events.record(caller, "child.status", {"run": str(run_id), "status": str(status)})
 
 
 def _steps(run_id: UUID) -> QuerySet[StepRun]:
@@ -115,6 +144,8 @@ def _steps(run_id: UUID) -> QuerySet[StepRun]:
 
 
 def _why_failed(step: StepRun) -> str:
+    if step.kind == StepKind.DRIVER:
+        return step.status_reason
     if step.kind == StepKind.PLAN:
         return f"The pipeline could not be planned: {step.status_reason}"
     return f"{step.invocation_id} failed: {step.status_reason}"

@@ -56,10 +56,10 @@ def sweep(*, reaps_lapsed: bool = True) -> None:
     resume_stalled()
 
 
-def start_due(*, run_id: UUID | None = None) -> int:
-    """Queue the next attempt of every step whose wait is over, of one script's run or of all runs without a script."""
+def start_due(*, script_node_id: UUID | None = None) -> int:
+    """Queue the next attempt of every step whose wait is over, of a script's runs or of all runs without a script."""
     due = StepRun.objects.filter(status=StepStatus.RETRYING, next_attempt_at__lte=DbNow()).order_by("next_attempt_at")
-    due = due.filter(run_id=run_id) if run_id else due.filter(run__script_node_id=None)
+    due = due.filter(run__script_node_id=script_node_id)
     return sum(_each(list(due[:_PAGE]), _start))
 
 
@@ -79,7 +79,8 @@ def stop_requests(owner_id: UUID) -> dict[UUID, str]:
         "id", "step_run__run__cancel_requested_by"
     )
     asked = {attempt_id: f"Cancelled by {by}." if by else "The run was cancelled." for attempt_id, by in cancelled}
-    failing = mine.filter(
+    # A driver hears of it at its next call.
+    failing = mine.exclude(step_run__kind=StepKind.DRIVER).filter(
         step_run__run__execution_mode=ExecutionMode.FAIL_FAST, step_run__run__steps__status=StepStatus.FAILED
     )
     for attempt_id in failing.values_list("id", flat=True):
@@ -173,7 +174,9 @@ def keep_clocks_sane() -> None:
     running = Attempt.objects.filter(status=AttemptStatus.RUNNING, lease_until__gt=far)
     running.update(lease_until=DbNow() + settings.LEASE_SECONDS)
     Attempt.objects.filter(status=AttemptStatus.QUEUED, rung_at__gt=far).update(rung_at=None)
-    for step in StepRun.objects.filter(status=StepStatus.RETRYING, next_attempt_at__gt=far)[:_PAGE]:
+    late = StepRun.objects.filter(status=StepStatus.RETRYING, next_attempt_at__gt=far)
+    # A driver's is the deadline of a question, which may be days away.
+    for step in late.exclude(kind=StepKind.DRIVER)[:_PAGE]:
         wait = step.options.retry.wait_before(step.failures)
         too_late = StepRun.objects.filter(id=step.id, status=StepStatus.RETRYING, next_attempt_at__gt=DbNow() + wait)
         too_late.update(next_attempt_at=DbNow() + wait)

@@ -17,7 +17,7 @@ from django.db import close_old_connections, transaction
 from stepwell.core import failpoints
 from stepwell.core.status import TERMINAL_ATTEMPT, AttemptStatus
 from stepwell.engine.ports import Outcome
-from stepwell.execution import calls, claims, hookcalls, moves, publish
+from stepwell.execution import calls, claims, driving, hookcalls, moves, publish
 from stepwell.execution.claims import Claim, LeaseLost
 from stepwell.execution.doorbell import AnswerHere, ring
 from stepwell.runs import events
@@ -102,6 +102,11 @@ class AttemptWatcher:
 
     @_gives_connection_back
     def frame(self, frame: dict[str, Any]) -> dict[str, Any] | None:
+        if frame.get("t") == "call" and str(frame.get("op")).startswith("driver."):
+            return calls.answer_driver(frame, claim=self.claim)
+        if frame.get("t") == "loads":
+            driving.note_loads(self.claim, frame["entries"])
+            return None
         if frame.get("t") == "call":
             return calls.answer_frame(frame, asker=calls.Asker(claim=self.claim))
         if frame.get("t") == "hook_begins":

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import close_old_connections, connections
 
 from stepwell.core.durations import format_duration
-from stepwell.core.status import AttemptStatus, StepStatus
+from stepwell.core.status import AttemptStatus, StepKind, StepStatus
 from stepwell.engine.logfile import LogWriter
 from stepwell.engine.masking import Masker
 from stepwell.engine.ports import ErrorInfo, LaunchSpec, Outcome
@@ -52,10 +52,14 @@ def pace() -> Pace:
 class Worker:
     """Runs attempts for one node. Safe to use from several threads."""
 
-    def __init__(self, *, node_id: UUID, hosts: HostPool, stops: StopRequests) -> None:
+    def __init__(
+        self, *, node_id: UUID, hosts: HostPool, stops: StopRequests, hand_over: Callable[[Claim], None]
+    ) -> None:
         self.node_id = node_id
         self._hosts = hosts
         self._stops = stops
+        #: takes a claimed driver, which must not keep a step slot
+        self._hand_over = hand_over
         #: threads that see attempts to their end whose results are stored
         self._tails: set[threading.Thread] = set()
         self._lock = threading.Lock()
@@ -85,6 +89,9 @@ class Worker:
         try:
             close_old_connections()
             claimed = claim(attempt_id, owner_id=self.node_id)
+            if claimed and claimed.step.kind == StepKind.DRIVER:
+                self._hand_over(claimed)
+                return None
             return self._run(claimed) if claimed else None
         finally:
             self._held.discard(attempt_id)
@@ -102,7 +109,7 @@ class Worker:
             # Boundary of the attempt: our own mistake or a machine in trouble; the step has its crash budget.
             log.exception("Attempt %s could not be run.", claimed.attempt.id)
             ended = Outcome(status=AttemptStatus.CRASHED, reason=f"It could not be started: {exc}")
-        return _end_unstarted(claimed, ended, self._stops)
+        return end_unstarted(claimed, ended, self._stops)
 
     def _run_there(self, claimed: Claim) -> UUID | None:
         snapshot = claimed.step.run.snapshot
@@ -223,7 +230,8 @@ def _supervision(
     )
 
 
-def _end_unstarted(claimed: Claim, outcome: Outcome, stops: StopRequests) -> UUID | None:
+def end_unstarted(claimed: Claim, outcome: Outcome, stops: StopRequests) -> UUID | None:
+    """Store the end of an attempt whose process was not started; return the attempt this worker takes next, if any."""
     watcher = AttemptWatcher(claimed, stops=stops)
     _steadily(partial(watcher.result, outcome), what="An end")
     return watcher.follow_up

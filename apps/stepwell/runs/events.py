@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,8 @@ from stepwell.runs.models import Run, RunEvent
 _RAISE_SEQ = "UPDATE runs_run SET next_seq = next_seq + %s, updated_at = %s WHERE id = %s RETURNING next_seq"
 
 
+#: in this process: called with a run's id once events of it are stored
+listeners: list[Callable[[UUID], None]] = []
 #: per thread: run -> the events its open transaction has to tell, stored together at its end
 _told = threading.local()
 
@@ -58,6 +61,8 @@ def _store(run_id: UUID, rows: list[tuple[str, dict[str, Any]]]) -> None:
             for index, (kind, payload) in enumerate(rows)
         ]
     )
+    for listener in listeners:
+        transaction.on_commit(partial(listener, run_id))
 
 
 def _raise_seq(run_id: UUID, count: int, now: Any) -> int:

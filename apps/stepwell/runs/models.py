@@ -180,6 +180,8 @@ class StepEdge(models.Model):
 
     upstream = models.ForeignKey(StepRun, on_delete=models.CASCADE, related_name="downstream_edges")
     downstream = models.ForeignKey(StepRun, on_delete=models.CASCADE, related_name="upstream_edges")
+    #: it is enough that ``upstream`` has ended, whatever became of it
+    any_end = models.BooleanField(default=False)
 
     class Meta:
         constraints: ClassVar = [models.UniqueConstraint(fields=["upstream", "downstream"], name="edge_once")]

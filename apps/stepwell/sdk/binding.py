@@ -51,7 +51,7 @@ def bind_inputs(
     bound = {}
     for name, item in signature.inputs.items():
         if name in given:
-            bound[name] = _bind(given[name], name, signature=signature, trace=trace)
+            bound[name] = bind_one(given[name], name, signature=signature, trace=trace)
         elif (default := _try_encode(item.default)) is not None:
             bound[name] = _value(default[0])
     return bound
@@ -90,7 +90,13 @@ def after_ids(after: Any, *, owner: str, trace: object) -> list[str]:
     )
 
 
-def _bind(value: Any, name: str, *, signature: Signature, trace: object) -> Binding:
+def bind_one(value: Any, name: str, *, signature: Signature, trace: object) -> Binding:
+    """Return the binding of one argument.
+
+    Raises:
+        StepInterfaceError: It does not fit or cannot be stored.
+        GraphError: An output of another pipeline.
+    """
     value = references.understand(value, signature.inputs[name].annotation)
     if holds_placeholder(value) or references.holds_reference(value):
         return _bind_nested(value, f"{signature.owner}: {name}", trace=trace)
@@ -99,6 +105,22 @@ def _bind(value: Any, name: str, *, signature: Signature, trace: object) -> Bind
     if encoded is None:
         raise _cannot_store(f"{signature.owner}: {name}", value)
     return _value(encoded[0])
+
+
+def bind_value(value: Any, what: str, *, trace: object) -> Binding:
+    """Return the binding of a value that belongs to no input; ``what`` names it.
+
+    Raises:
+        StepInterfaceError: It cannot be stored.
+    """
+    if isinstance(value, NoOutputs):
+        return _value(None)
+    if isinstance(value, tuple):
+        from stepwell.core.plan import Binding
+
+        items = [bind_value(item, what, trace=trace) for item in tuple.__iter__(value)]
+        return Binding(kind="tuple", items=items)
+    return _bind_nested(value, what, trace=trace)
 
 
 def _bind_nested(value: Any, what: str, *, trace: object) -> Binding:

@@ -33,7 +33,7 @@ def cache_parts(invocation: Invocation, *, source_root: str, memo: dict[Any, dic
     if policy.include_step_code:
         parts |= _code_parts(invocation, source_root if policy.include_dependencies else None, memo)
     if policy.include_step_parameters:
-        parts |= {name: part for name, part in _parameter_parts(invocation.inputs) if name not in ignored}
+        parts |= {name: part for name, part in parameter_parts(invocation.inputs) if name not in ignored}
     parts["outputs"] = hash_part(_outputs(invocation))
     parts["environment"] = hash_part(invocation.options.get("environment", {}))
     parts["secrets"] = hash_part(sorted(invocation.options.get("secrets", [])))
@@ -81,7 +81,8 @@ def _state_hash(value: Any) -> str:
         return uuid.uuid4().hex
 
 
-def _parameter_parts(inputs: Mapping[str, Binding]) -> Iterator[tuple[str, str]]:
+def parameter_parts(inputs: Mapping[str, Binding]) -> Iterator[tuple[str, str]]:
+    """Yield part name -> hash of the inputs whose value is known before anything runs."""
     for name, binding in inputs.items():
         if binding.kind not in {"output", "artifact"}:
             yield f"parameter {name}", hash_part(_shape(binding))
@@ -91,6 +92,8 @@ def _shape(binding: Binding) -> Any:
     """Return the constant part of an input; what comes from other steps is covered by its content."""
     if binding.kind == "value":
         return [binding.kind, binding.value]
+    if binding.kind == "item":
+        return [binding.kind, binding.index]
     if binding.kind == "dict":
         return [binding.kind, {key: _shape(entry) for key, entry in binding.entries.items()}]
     return [binding.kind, [_shape(item) for item in binding.items]]

@@ -56,13 +56,27 @@ class _Line:
         raise errors.Unavailable("The line to Stepwell is closed.", hint="The step is being stopped.")
 
 
-_line: _Line | None = None
+class Line(Protocol):
+    """What a step process asks over."""
+
+    def ask(self, operation: str, arguments: dict[str, Any]) -> Any: ...
+
+    def wait_published(self) -> dict[str, Any] | None: ...
+
+
+_line: Line | None = None
 
 
 def open_line(channel: object) -> None:
     """Let this process ask over ``channel``, where it is one that answers."""
     global _line
     _line = _Line(channel) if hasattr(channel, "receive") else None  # type: ignore[arg-type]
+
+
+def use_line(line: Line) -> None:
+    """Let this process ask over ``line``."""
+    global _line
+    _line = line
 
 
 def close_line() -> None:

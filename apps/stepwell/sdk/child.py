@@ -12,9 +12,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from stepwell.errors import UsageError
-from stepwell.sdk import calls, discovery, errorinfo, hookcalls, hooks, resolve, threads
+from stepwell.sdk import calls, discovery, driving, errorinfo, hookcalls, hooks, resolve, threads
 from stepwell.sdk import context as contexts
 from stepwell.sdk.context import Channel
+from stepwell.sdk.planning import DRIVER_STEP
 from stepwell.sdk.steprun import StepRun, make_context, report_hook
 
 if TYPE_CHECKING:
@@ -76,9 +77,15 @@ class Memory:
     invocations: Mapping[str, Invocation] | None
     pipeline: Pipeline | None
 
+    def run_pipeline(self, payload: dict[str, Any]) -> Pipeline:
+        """Return the pipeline of the run; one that this process's pipeline called is found by its name."""
+        if self.pipeline is not None and self.pipeline.source.model_dump(mode="json") == payload["pipeline"]:
+            return self.pipeline
+        return resolve.find_run_pipeline(payload)
+
     def pipeline_hook(self, name: str, payload: dict[str, Any]) -> Callable[..., Any] | None:
         """Return the pipeline's hook of that name."""
-        pipeline = self.pipeline or resolve.find_run_pipeline(payload)
+        pipeline = self.run_pipeline(payload)
         hook = pipeline.options.get(name)
         return None if hook is None else hooks.load_hook(name, hook, owner=f"Pipeline {pipeline.name}")
 
@@ -94,7 +101,15 @@ def _run_step(payload: dict[str, Any], frames: Channel, memory: Memory) -> None:
 
 def _run_hook(payload: dict[str, Any], frames: Channel, memory: Memory) -> None:
     frames.send({"t": "started"})
+    if payload["step"]["invocation_id"] == DRIVER_STEP:
+        driving.run_late_hook(payload, frames, memory.run_pipeline(payload))
+        return
     StepRun(payload=payload, channel=frames, step=_find_step(payload, memory.invocations)).run_late_hook()
+
+
+def _drive(payload: dict[str, Any], frames: Channel, memory: Memory) -> None:
+    frames.send({"t": "started"})
+    driving.drive(payload, frames, memory.run_pipeline(payload))
 
 
 def _run_cleanup(payload: dict[str, Any], frames: Channel, memory: Memory) -> None:
@@ -147,4 +162,4 @@ def _finish() -> None:
         atexit._run_exitfuncs()
 
 
-_KINDS = {"step": _run_step, "hook": _run_hook, "plan": _plan, "cleanup": _run_cleanup}
+_KINDS = {"driver": _drive, "step": _run_step, "hook": _run_hook, "plan": _plan, "cleanup": _run_cleanup}

@@ -20,12 +20,13 @@ from stepwell.sdk.responses import (
     SecretInfo,
     StepRun,
 )
+from stepwell.sdk.waitcalls import WaitCalls
 
 _MOST_A_PAGE = 200
 Ref = str | int | UUID
 
 
-class Client(ModelCalls):
+class Client(ModelCalls, WaitCalls):
     """Reads and acts on the store of this machine, or on a server.
 
     In a running step it asks the runner that started the step, and may do less. With ``url`` and ``token``, or where

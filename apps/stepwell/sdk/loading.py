@@ -37,6 +37,7 @@ def list_stored(resolved: dict[str, Any]) -> list[InputRef]:
     if resolved["kind"] == "stored":
         return [InputRef(**{name: str(resolved.get(name, "")) for name in ("id", "name", "uri", "type")})]
     children = [*resolved.get("items", ()), *resolved.get("entries", {}).values()]
+    children += [resolved["of"]] if "of" in resolved else []
     return [found for child in children for found in list_stored(child)]
 
 
@@ -44,6 +45,8 @@ def _load(resolved: dict[str, Any], *, store: ArtifactStore, where: tuple[str, s
     kind = resolved["kind"]
     if kind == "value":
         return _decode(resolved["value"])
+    if kind == "item":
+        return _load_one(resolved["of"], store=store, where=where)[resolved["index"]]
     if kind == "stored":
         return _load_one(resolved, store=store, where=where)
     if kind in ("list", "tuple"):

@@ -22,7 +22,7 @@ from stepwell.sdk.resources import ResourceSettings
 from stepwell.sdk.retry import StepRetryConfig
 
 #: what ``settings`` may hold
-KNOWN_SETTINGS = ("resources", "docker")
+KNOWN_SETTINGS = ("resources", "docker", "concurrency")
 _LONGEST_NAME = 200
 
 Check = Callable[[str, Any, str], Any]
@@ -119,8 +119,15 @@ def _settings(name: str, value: Any, owner: str) -> dict[str, Any]:
             near = get_close_matches(str(key), KNOWN_SETTINGS, n=1)
             hint = f"Did you mean {near[0]}?" if near else f"The settings are: {', '.join(KNOWN_SETTINGS)}."
             raise ConfigError(f"{owner}: settings has the unknown key {key!r}.", hint=hint)
-        found[key] = _resources(item, owner) if key == "resources" else _plain(key, item, owner)
+        check = {"resources": _resources, "concurrency": _concurrency}.get(key)
+        found[key] = check(item, owner) if check else _plain(key, item, owner)
     return found
+
+
+def _concurrency(value: Any, owner: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise _wrong("settings['concurrency']", value, owner, "Give a whole number from 1 on.")
+    return value
 
 
 def _resources(value: Any, owner: str) -> dict[str, Any]:

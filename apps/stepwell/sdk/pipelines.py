@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Unpack, overload
 from stepwell.core.options import PIPELINE_OPTIONS, merge
 from stepwell.core.values import encode, is_reference
 from stepwell.errors import ConfigError, StepInterfaceError, UsageError
-from stepwell.sdk import configfile, context, localrun, planning, references, schema, sourcecode, tracing
+from stepwell.sdk import configfile, context, dynamic, localrun, planning, references, schema, sourcecode, tracing
 from stepwell.sdk.configuration import Configuration
 from stepwell.sdk.optiontypes import PipelineOptions, StepOptions
 from stepwell.sdk.optionvalues import check_options
@@ -23,6 +23,7 @@ from stepwell.sdk.signature import Signature
 
 if TYPE_CHECKING:
     from stepwell.core.plan import PipelineSpec, Plan, Source
+    from stepwell.sdk.futures import PipelineFuture
     from stepwell.sdk.schedule import Schedule
 
 
@@ -42,6 +43,7 @@ class Pipeline:
         self.step_options: dict[str, dict[str, Any]] = {}
         self.file = configfile.FileValues()
         self._function = function
+        self._seems_dynamic: bool | None = None
         #: the object the user's module holds, of which this one may be a variant
         self._origin: Any = self
         functools.update_wrapper(self, function, updated=())
@@ -73,8 +75,16 @@ class Pipeline:
 
     @property
     def is_dynamic(self) -> bool:
-        """Whether the body runs with real values instead of being traced."""
-        return bool(self.options.get("dynamic"))
+        """Whether the body runs as a driver, with real values, instead of being traced.
+
+        It does when ``dynamic=True`` says so, or its code calls ``submit``, ``map``, ``product``, ``load`` or ``wait``.
+        """
+        said = self.options.get("dynamic")
+        if said is None:
+            if self._seems_dynamic is None:
+                self._seems_dynamic = importlib.import_module("stepwell.sdk.detection").is_dynamic(self._function)
+            return self._seems_dynamic
+        return bool(said)
 
     @property
     def module(self) -> str:
@@ -104,6 +114,8 @@ class Pipeline:
             Exception: What the first failing step raised; ``exc.run`` is the run.
         """
         if (trace := tracing.active_trace()) is not None:
+            if trace.is_driver:
+                return dynamic.find_driver(self.name).call_pipeline(self, self._bind(args, kwargs)).result()
             values = self.complete_parameters(self._bind(args, kwargs))
             with trace.inlined(self.options):
                 return self.run_body(values)
@@ -118,6 +130,31 @@ class Pipeline:
             scheduled = importlib.import_module("stepwell.sdk.scheduled")
             return scheduled.store(self, self._origin, self.schedule, self._bind(args, kwargs))
         return localrun.run(self, self._bind(args, kwargs))
+
+    def submit(self, *args: Any, **kwargs: Any) -> PipelineFuture:
+        """Start a run of the pipeline beside the rest of the dynamic pipeline that calls it, and return its future.
+
+        Raises:
+            UsageError: Not in the body of a dynamic pipeline, or an argument does not fit.
+        """
+        driver = dynamic.find_driver(f"{self.name}.submit")
+        return driver.call_pipeline(self, self._bind(args, kwargs))
+
+    def embed(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the body as a part of the pipeline that calls it: its steps become steps of that run.
+
+        Returns what the body returns.
+
+        Raises:
+            UsageError: Not in the body of a pipeline, or an argument does not fit.
+        """
+        trace = tracing.active_trace()
+        if trace is None:
+            raise UsageError(f"{self.name}.embed works in the body of a pipeline only.", hint="Call the pipeline.")
+        given = self._bind(args, kwargs)
+        values = self.complete_parameters(given) if not trace.is_driver else dynamic.embedded_values(self, given)
+        with trace.inlined(self.options):
+            return self.call_body(values)
 
     def configure(self, *, merge: bool = True, **options: Unpack[PipelineOptions]) -> Pipeline:
         """Change the pipeline's options and return the pipeline.
@@ -183,13 +220,20 @@ class Pipeline:
         }
 
     def run_body(self, values: Mapping[str, Any]) -> Any:
-        """Call the function with parameters by name.
+        """Call the function with parameters by name, to trace it.
 
         Raises:
             UsageError: The pipeline is dynamic.
         """
         if self.is_dynamic:
-            raise UsageError("Dynamic pipelines are not supported yet.", hint="Leave out dynamic=True.")
+            raise UsageError(
+                f"Pipeline {self.name} is dynamic and is called in a static one.",
+                hint="Write @pipeline(dynamic=True) on the one that calls it.",
+            )
+        return self.call_body(values)
+
+    def call_body(self, values: Mapping[str, Any]) -> Any:
+        """Call the function with parameters by name."""
         args, kwargs = self.signature.arrange(values)
         return self._function(*args, **kwargs)
 

@@ -39,7 +39,10 @@ class StepOutput:
         self._refuse("tested")
 
     def load(self) -> Any:
-        raise UsageError("Dynamic pipelines are not supported yet.", hint="Read the value in a step that takes it.")
+        raise UsageError(
+            f"The output {self.name} of step {self.step_id} is loaded in the body of a static pipeline.",
+            hint="Write @pipeline(dynamic=True), or read the value in a step that takes it.",
+        )
 
     def _refuse(self, what: str) -> NoReturn:
         raise StepInterfaceError(

@@ -20,12 +20,15 @@ from stepwell.sdk.variants import describe_variant
 
 if TYPE_CHECKING:
     from stepwell.core.plan import Plan, PlannedOutput, PlannedStep, Source, StepOptions
+    from stepwell.core.status import ExecutionMode
     from stepwell.sdk.pipelines import Pipeline
     from stepwell.sdk.steps import BaseStep
     from stepwell.sdk.tracing import Invocation
 
 #: the step that runs on_cleanup
 CLEANUP_STEP = ":cleanup"
+#: the step that runs the body of a dynamic pipeline
+DRIVER_STEP = ":driver"
 #: its process is ended after this long; the hook itself has less
 _CLEANUP_SECONDS = 30.0
 _DOCKER = "Docker settings have no effect here: steps run in the Python environment of the runner or script."
@@ -58,7 +61,6 @@ def build_plan(pipeline: Pipeline, values: Mapping[str, Any], invocations: Mappi
         UsageError: A pipeline parameter or an option cannot be stored, a hook or file does not exist.
     """
     from stepwell.core.plan import PipelineHooks, Plan
-    from stepwell.core.status import ExecutionMode
 
     options = pipeline.options
     root = place_of(pipeline.module).source_root
@@ -72,14 +74,15 @@ def build_plan(pipeline: Pipeline, values: Mapping[str, Any], invocations: Mappi
         source=pipeline.source,
         docstring=pipeline.docstring,
         parameters={name: _encode_parameter(pipeline, name, value) for name, value in values.items()},
-        steps=[_plan_step(one, source_root=root, memo=memo, on_init=on_init) for one in invocations.values()],
-        execution_mode=options.get("execution_mode", ExecutionMode.CONTINUE_ON_FAILURE),
+        steps=[plan_step(one, source_root=root, memo=memo, on_init=on_init) for one in invocations.values()],
+        execution_mode=options.get("execution_mode", _default_mode(pipeline)),
         run_name=_run_name(pipeline),
         substitutions=options.get("substitutions", {}),
         tags=list(options.get("tags", [])),
         hooks=PipelineHooks(on_init=on_init, on_cleanup=describe(options.get("on_cleanup"))),
         variant=describe_variant(pipeline),
         cleanup=_plan_cleanup(pipeline),
+        driver=_plan_driver(pipeline) if pipeline.is_dynamic else None,
         warnings=[_DOCKER] if docker else [],
     )
 
@@ -104,9 +107,10 @@ def _attribute_of(holder: Any, thing: Any, qualname: str) -> str | None:
     return next((name for name, value in list(vars(holder or object()).items()) if value is thing), None)
 
 
-def _plan_step(
+def plan_step(
     invocation: Invocation, *, source_root: str, memo: dict[Any, dict[str, str]], on_init: str | None
 ) -> PlannedStep:
+    """Return the plan of one invocation; ``memo`` keeps what the code of steps reaches."""
     from stepwell.core.plan import PlannedStep
 
     step = invocation.step
@@ -152,6 +156,32 @@ def _plan_cleanup(pipeline: Pipeline) -> PlannedStep | None:
             secrets=options.get("secrets", []),
             timeout=_CLEANUP_SECONDS,
             hooks=Hooks(on_cleanup=describe(options["on_cleanup"])),
+        ),
+    )
+
+
+def _default_mode(pipeline: Pipeline) -> ExecutionMode:
+    from stepwell.core.status import ExecutionMode
+
+    return ExecutionMode.STOP_ON_FAILURE if pipeline.is_dynamic else ExecutionMode.CONTINUE_ON_FAILURE
+
+
+def _plan_driver(pipeline: Pipeline) -> PlannedStep:
+    from stepwell.core.plan import Hooks, PlannedStep, StepOptions
+
+    options = pipeline.options
+    for name in STEP_HOOKS:
+        if name in options:
+            load_hook(name, options[name], owner=f"Pipeline {pipeline.name}")
+    return PlannedStep(
+        invocation_id=DRIVER_STEP,
+        name=pipeline.name,
+        source=pipeline.source,
+        source_code=pipeline.source_code,
+        options=StepOptions(
+            environment=options.get("environment", {}),
+            secrets=options.get("secrets", []),
+            hooks=Hooks(**{name: describe(options.get(name)) for name in STEP_HOOKS}),
         ),
     )
 

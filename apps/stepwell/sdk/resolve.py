@@ -8,7 +8,7 @@ from typing import Any
 
 from stepwell.core.values import decode
 from stepwell.errors import UsageError
-from stepwell.sdk import hooks, typenames, variants
+from stepwell.sdk import hooks, stepkeeping, typenames, variants
 from stepwell.sdk.pipelines import Pipeline
 from stepwell.sdk.single import SingleStepPipeline
 from stepwell.sdk.steps import BaseStep
@@ -22,7 +22,9 @@ def find_step(payload: Mapping[str, Any]) -> BaseStep:
     """
     planned = payload["step"]
     source = planned["source"]
-    if source.get("resolve", "import") == "import":
+    if source.get("resolve") == "pickle":
+        step = stepkeeping.load_kept(source["pickled"], artifact_root=payload["artifact_root"])
+    elif source.get("resolve", "import") == "import":
         step = _import(source, kind=BaseStep, what=f"step {planned['invocation_id']}")
     else:
         step = _trace(planned["invocation_id"], payload)

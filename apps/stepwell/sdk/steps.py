@@ -9,17 +9,20 @@ import sys
 from abc import ABC, ABCMeta, abstractmethod
 from collections.abc import Callable, Mapping
 from types import FrameType
-from typing import Any, ClassVar, NoReturn, Self, Unpack, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack, overload
 
 from stepwell.core.options import STEP_OPTIONS, merge
 from stepwell.core.values import is_reference
 from stepwell.errors import ConfigError, UsageError
-from stepwell.sdk import context, sourcecode, tracing
+from stepwell.sdk import context, dynamic, sourcecode, tracing
 from stepwell.sdk.configuration import Configuration
 from stepwell.sdk.materializerchoice import choose_materializers
 from stepwell.sdk.optiontypes import StepOptions
 from stepwell.sdk.optionvalues import check_options
 from stepwell.sdk.signature import Signature
+
+if TYPE_CHECKING:
+    from stepwell.sdk.futures import MapResultsFuture, StepFuture
 
 
 class BaseStep(ABC):
@@ -126,14 +129,46 @@ class BaseStep(ABC):
             return asyncio.run(result)
         return result
 
-    def submit(self, *args: Any, **kwargs: Any) -> NoReturn:
-        _refuse_dynamic()
+    def submit(
+        self,
+        *args: Any,
+        id: str | None = None,  # noqa: A002 - the reference's name
+        after: Any = None,
+        start_after: Any = None,
+        **kwargs: Any,
+    ) -> StepFuture:
+        """Let the step run beside the rest of a dynamic pipeline, and return its future.
 
-    def map(self, *args: Any, **kwargs: Any) -> NoReturn:
-        _refuse_dynamic()
+        It starts once what it is given and what ``after`` names is done, and what ``start_after`` names has ended,
+        whatever became of it.
 
-    def product(self, *args: Any, **kwargs: Any) -> NoReturn:
-        _refuse_dynamic()
+        Raises:
+            UsageError: Not in the body of a dynamic pipeline.
+            StepInterfaceError: The arguments do not fit.
+            TypeError: ``after`` holds something that is no future.
+        """
+        return dynamic.submit(self, args, kwargs, wanted_id=id, after=after, start_after=start_after)
+
+    def map(self, *args: Any, after: Any = None, start_after: Any = None, **kwargs: Any) -> MapResultsFuture:
+        """Run the step for every item of the sequences it is given, and return the futures in their order.
+
+        Sequences are lists and tuples, outputs of steps that are one, and results of other maps; several are zipped.
+        Other values, and what is ``unmapped``, go to every step.
+
+        Raises:
+            RuntimeError: The sequences differ in length, or there is none. Nothing runs.
+            UsageError: Not in the body of a dynamic pipeline.
+        """
+        return dynamic.map_over(self, args, kwargs, after=after, start_after=start_after, is_product=False)
+
+    def product(self, *args: Any, after: Any = None, start_after: Any = None, **kwargs: Any) -> MapResultsFuture:
+        """Run the step for every combination of items, in the order of its inputs, the last varying fastest.
+
+        Raises:
+            RuntimeError: There is no sequence to take items from. Nothing runs.
+            UsageError: Not in the body of a dynamic pipeline.
+        """
+        return dynamic.map_over(self, args, kwargs, after=after, start_after=start_after, is_product=True)
 
     @property
     def name(self) -> str:
@@ -252,9 +287,3 @@ def _names_around(frame: FrameType, thing: Any) -> dict[str, Any]:
     while found is not None and found.f_globals.get("__name__") in ("abc", __name__, "functools"):
         found = found.f_back
     return dict(found.f_locals) if found is not None else {}
-
-
-def _refuse_dynamic() -> NoReturn:
-    raise UsageError(
-        "Dynamic pipelines are not supported yet.", hint="Call steps directly; independent ones run in parallel."
-    )

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from stepwell.core import graph
 from stepwell.core.options import SHARED_OPTIONS, merge
-from stepwell.errors import ConfigError, GraphError
+from stepwell.errors import ConfigError, GraphError, UsageError
 from stepwell.sdk import binding, planning
 from stepwell.sdk.configfile import FileValues
 from stepwell.sdk.materializerchoice import choose_materializers
@@ -61,6 +61,8 @@ class Trace:
     #: options by invocation id that one run changes
     run_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     file: FileValues = field(default_factory=FileValues)
+    #: its steps run when they are called
+    is_driver: ClassVar[bool] = False
     warnings: list[str] = field(default_factory=list)
     invocations: dict[str, Invocation] = field(default_factory=dict)
     #: the highest number an id made of a name has got
@@ -76,6 +78,13 @@ class Trace:
             StepInterfaceError: The arguments do not fit the step.
             GraphError: The id is taken.
         """
+        invocation = self.invoke(step, args, kwargs, wanted_id=wanted_id, after=after)
+        return self._placeholders(invocation.id, invocation.step)
+
+    def invoke(
+        self, step: BaseStep, args: tuple[Any, ...], kwargs: dict[str, Any], *, wanted_id: str | None, after: Any
+    ) -> Invocation:
+        """Record a call and return it; see ``add``."""
         invocation_id = self._new_id(step.name, wanted_id)
         options, origins = self._effective(step, invocation_id)
         inputs = binding.bind_inputs(
@@ -88,7 +97,7 @@ class Trace:
         )
         configured = copy.copy(step)
         configured._options, configured._origins = options, origins
-        self.invocations[invocation_id] = Invocation(
+        made = self.invocations[invocation_id] = Invocation(
             id=invocation_id,
             step=configured,
             original=step,
@@ -98,7 +107,7 @@ class Trace:
             after=binding.after_ids(after, owner=f"Step {invocation_id}", trace=self),
             is_changed=id(step) in self._remembered,
         )
-        return self._placeholders(invocation_id, configured)
+        return made
 
     def remember(self, step: BaseStep) -> None:
         """Keep a step's options as they are now, to put them back when the body has ended."""
@@ -123,7 +132,16 @@ class Trace:
             for step, options, origins in self._remembered.values():
                 step._options, step._origins = options, origins
 
-    def finish(self) -> None:
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """Let steps be called as if outside of the body: another pipeline is looked at, or a step runs."""
+        token = _active.set(None)
+        try:
+            yield
+        finally:
+            _active.reset(token)
+
+    def finish_tracing(self) -> None:
         """Check what can only be known at the end.
 
         Raises:
@@ -190,14 +208,31 @@ def active_trace() -> Trace | None:
 def trace(pipeline: Pipeline, parameters: Mapping[str, Any]) -> tuple[Plan, dict[str, Invocation]]:
     """Run a static pipeline's body once and return its plan, and what was called by invocation id.
 
+    The body of a dynamic one is not run here: its plan has a driver that runs it.
+
     Raises:
         UsageError: A parameter does not fit, or the body uses steps in a way that cannot run.
     """
     values = pipeline.complete_parameters(parameters)
+    if pipeline.is_dynamic:
+        plan = planning.build_plan(pipeline, values, {})
+        plan.warnings = [*pipeline.file.warnings, *plan.warnings]
+        return plan, {}
     recorder = Trace(pipeline.name, [pipeline.options], pipeline.step_options, pipeline.file)
     with recorder.active():
-        pipeline.run_body(values)
-    recorder.finish()
+        returned = pipeline.run_body(values)
+    recorder.finish_tracing()
     plan = planning.build_plan(pipeline, values, recorder.invocations)
+    plan.returned = _binding_of(returned, recorder)
     plan.warnings = [*pipeline.file.warnings, *recorder.warnings, *plan.warnings]
     return plan, recorder.invocations
+
+
+def _binding_of(returned: Any, recorder: Trace) -> Binding | None:
+    """Return the binding of what a body returned; None where that is nothing a run can keep."""
+    if returned is None:
+        return None
+    try:
+        return binding.bind_value(returned, f"What pipeline {recorder.pipeline_name} returned", trace=recorder)
+    except UsageError:
+        return None
