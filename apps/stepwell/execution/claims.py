@@ -20,7 +20,7 @@ from stepwell.runs import events
 from stepwell.runs.models import Attempt, StepRun
 
 #: a run that is asked to stop starts nothing but its clean-up
-_IN_LIVE_RUN = Q(step_run__run__status__in=(RunStatus.QUEUED, RunStatus.RUNNING)) | Q(
+_IN_LIVE_RUN = Q(step_run__run__status__in=(RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.PAUSED)) | Q(
     step_run__run__status=RunStatus.CANCELLING, step_run__kind=StepKind.CLEANUP
 )
 
