@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from pathlib import Path
 
@@ -39,6 +40,14 @@ def number(name: str, default: float, *, low: float, high: float) -> float:
 def names(name: str, default: list[str]) -> list[str]:
     """Return a comma-separated list."""
     return [part.strip() for part in text(name).split(",") if part.strip()] or default
+
+
+def networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """Return a comma-separated list of networks such as ``10.1.0.0/16``."""
+    try:
+        return [ipaddress.ip_network(part) for part in names(name, [])]
+    except ValueError as exc:
+        raise ImproperlyConfigured(f"{name} is “{text(name)}”: {exc}. Use networks such as 10.1.0.0/16.") from None
 
 
 def secret(name: str) -> str:

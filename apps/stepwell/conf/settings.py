@@ -40,6 +40,7 @@ INSTALLED_APPS = [
     "stepwell.runs.apps.RunsConfig",
     "stepwell.artifacts.apps.ArtifactsConfig",
     "stepwell.desk.apps.DeskConfig",
+    "stepwell.alerts.apps.AlertsConfig",
     "stepwell.execution.apps.ExecutionConfig",
     "stepwell.web.apps.WebConfig",
     "stepwell.live.apps.LiveConfig",
@@ -144,6 +145,10 @@ LEASE_SECONDS = env.number("STEPWELL_LEASE_SECONDS", 30, low=0.5, high=600)
 SWEEP_SECONDS = env.number("STEPWELL_SWEEP_SECONDS", 5, low=0.1, high=60)
 GRACE_SECONDS = env.number("STEPWELL_GRACE_SECONDS", 10, low=0.1, high=600)
 HOOK_SECONDS = env.number("STEPWELL_HOOK_SECONDS", 10, low=0.1, high=3600)
+#: where people reach this instance, for links in alerts
+PUBLIC_URL = env.text("STEPWELL_PUBLIC_URL").rstrip("/")
+#: networks that alerts may reach although they are private
+ALERT_NETWORKS = env.networks("STEPWELL_ALERT_NETWORKS")
 STEP_SLOTS_DEFAULT = int(env.number("STEPWELL_STEP_SLOTS", 4, low=1, high=256))
 CRASH_BUDGET = 3
 #: below this, or 5 % of a smaller disk, no step is started

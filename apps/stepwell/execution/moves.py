@@ -10,6 +10,7 @@ from django.db.models import F
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from stepwell.alerts import actions as alerts
 from stepwell.core.status import TERMINAL_RUN, TERMINAL_STEP, AttemptStatus, RunStatus, StepStatus, check_step_move
 from stepwell.execution import run_ends
 from stepwell.execution.doorbell import ring_on_commit
@@ -80,6 +81,7 @@ def move_run(run_id: UUID, new: RunStatus, *, old: tuple[RunStatus, ...], reason
     if new in TERMINAL_RUN:
         run_ends.settle(run_id, new)
     events.record(run_id, "run.status", {"status": str(new), "reason": reason})
+    alerts.owe(run_id, new)
     return True
 
 

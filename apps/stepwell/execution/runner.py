@@ -16,6 +16,7 @@ from huey.consumer import Consumer, Scheduler
 from huey.consumer import Worker as HueyWorker
 
 from stepwell.accounts.models import InstanceSettings
+from stepwell.alerts.delivering import deliver_due
 from stepwell.engine import trees
 from stepwell.execution import bulk, clock, disk, doorbell, inputs, nodes, retention, sweep
 from stepwell.execution.couriers import Courier
@@ -156,7 +157,7 @@ class Runner:
         SlotWorker.slots = slots
         self.consumer.start()
         hooks = Redelivery(node_id=self.node.id, hosts=self.hosts, pace=pace())
-        self.couriers = [Courier("hooks", hooks.round)]
+        self.couriers = [Courier("hooks", hooks.round), Courier("alerts", deliver_due)]
         for courier in self.couriers:
             courier.start()
         log.info("Runner %s is ready with %d step slots.", self.node.id, slots)

@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 from stepwell.accounts import audit
 from stepwell.accounts.models import User
 from stepwell.errors import Conflict, NotFound
-from stepwell.vault import keyring, rules
+from stepwell.vault import keyring, rules, sealing
 from stepwell.vault.keyring import VaultError, WrongKey
 from stepwell.vault.models import Secret, SecretUse, SecretVersion, secret_name
 
@@ -137,7 +137,7 @@ def rekey(*, batch: int = 100) -> int:
         VaultError: A version cannot be decrypted, or there is no key.
     """
     key = keyring.newest(make=False)
-    n_done = 0
+    n_done = sealing.rekey(key)
     while True:
         stale = list(SecretVersion.objects.exclude(key_id=key.id).select_related("secret").order_by("pk")[:batch])
         if not stale:
@@ -159,10 +159,10 @@ def rotate_keys(*, by: User | None = None, ip: str | None = None) -> int:
     Raises:
         VaultError: A version cannot be decrypted; old and new keys are all kept then.
     """
-    keyring.newest(make=not SecretVersion.objects.exists())
+    keyring.newest(make=not sealing.is_anything_sealed())
     key = keyring.add_key()
     n_done = rekey()
-    keyring.drop_keys(keep=set(SecretVersion.objects.values_list("key_id", flat=True).distinct()))
+    keyring.drop_keys(keep=sealing.keys_in_use())
     audit.record(
         actor=by, action="keyring.rotated", object_kind="keyring", object_name=key.id, ip=ip, after={"sealed": n_done}
     )
@@ -186,7 +186,7 @@ def _locked(secret: Secret) -> Secret:
 
 @sensitive_variables()
 def _store(secret: Secret, values: dict[str, str]) -> None:
-    key = keyring.newest(make=not SecretVersion.objects.exists())
+    key = keyring.newest(make=not sealing.is_anything_sealed())
     version = SecretVersion(secret=secret, number=secret.version, key_id=key.id)
     version.ciphertext = keyring.seal(json.dumps(values).encode(), key=key, context=_context(version))
     version.save(force_insert=True)

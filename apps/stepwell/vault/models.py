@@ -49,6 +49,13 @@ class SecretVersion(Row):
         constraints: ClassVar = [models.UniqueConstraint(fields=["secret", "number"], name="secret_version_once")]
 
 
+class SealedText(Row):
+    """One encrypted text of another table, such as an address with a password in it; bound to its own id."""
+
+    key_id = models.CharField(max_length=16)
+    ciphertext = models.BinaryField()
+
+
 class SecretUse(models.Model):
     """One reading of a secret for a step. Ids go up the floor plan, so they are not foreign keys."""
 

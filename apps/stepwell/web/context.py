@@ -36,6 +36,7 @@ MAIN = (
 ADMIN = (
     Entry("Secrets", "secrets:list", "key"),
     Entry("Stack", "components:list", "stack"),
+    Entry("Alerts", "alerts:list", "alert"),
     Entry("Settings", "settings", "settings"),
     Entry("People", "people:list", "people"),
     Entry("Tokens", "tokens:list", "token"),

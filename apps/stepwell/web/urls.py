@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import include, path
 
 from stepwell.web import (
+    alerts,
     artifacts,
     audit,
     bulk,
@@ -40,4 +41,5 @@ urlpatterns = [
     path("", include((token_pages.urlpatterns, "tokens"))),
     path("", include((people.urlpatterns, "people"))),
     path("", include((components.urlpatterns, "components"))),
+    path("", include((alerts.urlpatterns, "alerts"))),
 ]
