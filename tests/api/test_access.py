@@ -10,8 +10,10 @@ from django.utils import timezone
 
 from stepwell.accounts import actions
 from stepwell.accounts.models import ApiToken, AuditEvent, Role
+from stepwell.api import auth
 from stepwell.api.app import api
 from stepwell.api.auth import SessionAuth, TokenAuth
+from stepwell.kit.allowance import Allowances
 from stepwell.runs.models import Run
 from tests.api.conftest import Caller
 from tests.execution.make import make_run
@@ -121,6 +123,23 @@ def test_a_token_never_gives_more_than_its_person_or_itself_may(people, pipeline
     assert weak.post(f"/pipelines/{pipeline.slug}/runs", {}).status_code == 403
     assert demoted.get("/me").json()["role"] == "viewer"
     assert demoted.post(f"/pipelines/{pipeline.slug}/runs", {}).status_code == 403
+
+
+def test_who_asks_too_often_is_told_when_to_come_back_and_others_are_unharmed(people, operator, viewer, monkeypatch):
+    monkeypatch.setattr(auth, "WRITES", Allowances(burst=3, rate=0.5))
+    answers = [operator.post("/runs/1/cancellation") for _ in range(4)]
+
+    assert [answer.status_code for answer in answers] == [404, 404, 404, 429]
+    assert answers[-1].json()["code"] == "too_many"
+    assert answers[-1]["Retry-After"] == "2"
+    assert operator.get("/me").status_code == 200
+    assert Caller(people["operator"]).post("/runs/1/cancellation").status_code == 404
+
+
+def test_reading_is_limited_too(viewer, monkeypatch):
+    monkeypatch.setattr(auth, "READS", Allowances(burst=1, rate=1))
+
+    assert [viewer.get("/me").status_code for _ in range(2)] == [200, 429]
 
 
 def test_me_names_the_token(operator):

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 
+import pytest
 import yaml
 
 from stepwell.conf import cli_parser
@@ -70,3 +74,21 @@ def test_the_dashboard_shows_only_metrics_that_exist() -> None:
         general = name.replace("_step_", "_run_").replace("recent_steps", "recent_runs")
         assert name in page or general in page, name
         assert name in code or name.removeprefix("stepwell_") in code or "recent" in name, name
+
+
+@pytest.mark.parametrize(("tls", "code"), [("true", 0), ("false", 1)])
+def test_the_settings_of_the_example_pass_the_deploy_check_and_those_without_tls_do_not(tmp_path, tls, code) -> None:
+    example = dict(
+        line.split("=", 1)
+        for line in (DEPLOY / "stepwell.env.example").read_text(encoding="utf-8").splitlines()
+        if re.match(r"[A-Z]", line)
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "stepwell", "check", "--deploy"],
+        env={**os.environ, **example, "STEPWELL_HOME": str(tmp_path), "STEPWELL_TLS": tls},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == code, done.stderr

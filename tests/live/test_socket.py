@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from stepwell.live import door
 from tests.live.tab import Tab, opening
 
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
@@ -59,11 +60,19 @@ def test_a_switched_off_person_is_refused_and_an_open_socket_ends(server):
     assert refusal(server, session=person["session"], origin=server.url) == 403
 
 
-def test_a_socket_ends_when_its_session_does(server):
+def test_a_socket_ends_when_its_session_does_and_the_others_stay(server, session):
     person = server.hand("tests.live.seed:sign_in")
-    with Tab(server, person["session"]) as tab:
+    with Tab(server, session) as other, Tab(server, person["session"]) as tab:
         server.hand("tests.live.seed:end_session", session=person["session"])
         assert tab.close_code() == 4401
+        other.ask(f"run:{UNKNOWN}")
+        assert other.receive() == {"type": "gone", "topic": f"run:{UNKNOWN}"}
+
+
+def test_a_person_is_out_within_5_seconds_whatever_number_of_sockets_there_is(django_assert_num_queries, db):
+    assert door.RECHECK_SECONDS <= 5
+    with django_assert_num_queries(1):
+        assert door.still_allowed({f"{number:032x}" for number in range(200)}) == set()
 
 
 @pytest.mark.parametrize(

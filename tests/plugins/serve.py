@@ -15,7 +15,6 @@ from stepwell.live import consumers
 
 
 def main() -> None:
-    consumers.RECHECK_SECONDS = 1.0
     consumers.PING_SECONDS = 1.0
     consumers.SEND_SECONDS = 2.0
     listener = socket.create_server(("127.0.0.1", 0))

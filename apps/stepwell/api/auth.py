@@ -13,8 +13,14 @@ from ninja.security.base import AuthBase
 from stepwell.accounts import actions
 from stepwell.accounts.models import ROLE_ORDER, ApiToken, Role, User
 from stepwell.api.bodies import check_body
-from stepwell.api.errors import CsrfFailed
+from stepwell.api.errors import CsrfFailed, TooManyRequests
 from stepwell.errors import Denied
+from stepwell.kit.allowance import Allowances
+
+#: what one token or session may ask of one web process: so many at once, then so many a second
+READS = Allowances(burst=300, rate=60)
+WRITES = Allowances(burst=100, rate=20)
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,8 +130,11 @@ def _session_caller(request: HttpRequest) -> Caller | None:
 
 
 def _admit(request: HttpRequest, caller: Caller, role: str) -> Caller:
-    """Refuse a caller below ``role``; then, and only then, look at the size and type of the body."""
+    """Refuse a caller below ``role`` or who asks too often; then, and only then, look at the body."""
     if not caller.may(role):
         raise Denied(f"This needs the role {role}; yours is {caller.role}.", hint="Ask an admin of this instance.")
+    allowances = READS if request.method in _SAFE_METHODS else WRITES
+    if seconds := allowances.spend(caller.token.pk if caller.token else caller.user.pk):
+        raise TooManyRequests(seconds=seconds)
     check_body(request)
     return caller

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import Any
 from uuid import UUID
 
@@ -41,6 +42,17 @@ class TooLarge(BodyRefused):
 
     code = "too_large"
     status = 413
+
+
+class TooManyRequests(StepwellError):
+    """This caller asks too often."""
+
+    code = "too_many"
+    status = 429
+
+    def __init__(self, *, seconds: float) -> None:
+        self.retry_after = max(1, math.ceil(seconds))
+        super().__init__(hint=f"Try again in {self.retry_after} s, and ask less often.")
 
 
 class CsrfFailed(StepwellError):
@@ -126,9 +138,12 @@ def _stepwell_error(request: HttpRequest, exc: StepwellError) -> HttpResponse:
     if exc.status >= 500 and exc.status != 503:
         return unexpected(request, exc)
     fields: dict[str, str] | None = getattr(exc, "fields", None) or exc.details.get("fields")
-    return error_response(
+    response = error_response(
         request, status=exc.status, code=exc.code, message=exc.message, hint=exc.hint, fields=fields or None
     )
+    if seconds := getattr(exc, "retry_after", None):
+        response["Retry-After"] = str(seconds)
+    return response
 
 
 def _validation_error(request: HttpRequest, exc: ValidationError) -> HttpResponse:

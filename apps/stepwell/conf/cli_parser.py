@@ -263,6 +263,8 @@ def _add_setup(commands: Commands) -> None:
     link.add_argument("user", metavar="USER", nargs="?", help="whom (default: the first admin)")
     doctor = commands.add("doctor", "cli_doctor:examine", "Check this installation", "stepwell doctor")
     add_json(doctor)
+    check = commands.add("check", "cli_setup:check", "Check the settings", "stepwell check --deploy")
+    check.add_argument("--deploy", action="store_true", help="also what matters on a network")
     backup = commands.add(
         "backup", "cli_backup:back_up", "Back up everything while it works", "stepwell backup /var/backups/stepwell"
     )

@@ -81,6 +81,10 @@ def known_migrations() -> set[str]:
 def manage(words: list[str]) -> int:
     """Run a command of Django's."""
     load_django()
+    return _execute(words)
+
+
+def _execute(words: list[str]) -> int:
     from django.core.management import ManagementUtility
 
     utility = ManagementUtility(["stepwell manage", *words])
@@ -90,6 +94,16 @@ def manage(words: list[str]) -> int:
     except SystemExit as exc:
         return exc.code if isinstance(exc.code, int) else int(exc.code is not None)
     return 0
+
+
+def check(options: argparse.Namespace) -> int:
+    """Check settings and models; with ``--deploy`` also what matters once others can reach the instance."""
+    import os
+
+    load_django()
+    # Ours, for scripts that call us from an event loop; no server has it set.
+    os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)
+    return _execute(["check", "--fail-level", "WARNING", *(["--deploy"] if options.deploy else [])])
 
 
 def print_help(options: argparse.Namespace) -> int:

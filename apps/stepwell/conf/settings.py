@@ -167,4 +167,8 @@ LOGGING = {
     },
 }
 
-SILENCED_SYSTEM_CHECKS: list[str] = []
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # whether other names of the domain are served over TLS is not ours to promise
+    "security.W008",  # the proxy that ends TLS sends people from http to https
+    "security.W021",  # as W005
+]

@@ -5,20 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from importlib import import_module
 from typing import Any
 
-from channels.auth import get_user
 from channels.generic.websocket import AsyncWebsocketConsumer
-from django.conf import settings
 
 from stepwell.accounts.models import Role
+from stepwell.kit.allowance import Allowance
 from stepwell.live.boxes import Mailbox
+from stepwell.live.door import door
 from stepwell.live.hub import hub
 from stepwell.live.wire import BadMessage, CloseCode, Topic, parse, write
 
-#: seconds between two checks that the person is still signed in, active and allowed
-RECHECK_SECONDS = 60.0
 #: seconds between two pings, from which the browser knows the socket is alive and what time it is
 PING_SECONDS = 15.0
 #: seconds a socket may take for one message
@@ -27,21 +24,6 @@ MAX_TOPICS = 64
 #: messages a browser may send: so many at once (a page coming back asks for all of its topics), then so many a second
 BURST = 80
 RATE = 20.0
-
-
-class Allowance:
-    """A bucket of messages that fills again with time."""
-
-    def __init__(self) -> None:
-        self._left = float(BURST)
-        self._at = time.monotonic()
-
-    def spend(self) -> bool:
-        """Take one; False when none is left."""
-        now = time.monotonic()
-        self._left = min(float(BURST), self._left + (now - self._at) * RATE) - 1
-        self._at = now
-        return self._left >= 0
 
 
 class LiveSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -54,16 +36,18 @@ class LiveSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
         if not _may_watch(self.scope["user"]):
             await self.close()
             return
-        self.allowance = Allowance()
+        self.allowance = Allowance(burst=BURST, rate=RATE)
         self.mailbox = Mailbox(asyncio.get_running_loop())
         await self.accept()
-        self.tasks = [asyncio.create_task(work()) for work in (self.forward, self.ping, self.recheck)]
+        self.tasks = [asyncio.create_task(work()) for work in (self.forward, self.ping)]
+        door.enter(self)
 
     async def disconnect(self, code: int) -> None:
         if not self.tasks:
             return
         self.mailbox.is_closed = True
         hub.leave(self.mailbox)
+        door.leave(self)
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
@@ -100,16 +84,6 @@ class LiveSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self.say(write("ping", at=time.time()))
             await asyncio.sleep(PING_SECONDS)
 
-    async def recheck(self) -> None:
-        """End the socket soon after its person signed out, was switched off or changed the password."""
-        while True:
-            await asyncio.sleep(RECHECK_SECONDS)
-            store = import_module(settings.SESSION_ENGINE).SessionStore
-            session = store(self.scope["session"].session_key)
-            if not _may_watch(await get_user({"session": session})):
-                await self.end(CloseCode.SIGNED_OUT, "You are signed out.")
-                return
-
     async def say(self, text: str) -> None:
         """Send one message; a socket that does not take it in time is closed."""
         try:
@@ -126,6 +100,7 @@ class LiveSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
             return
         self.is_ending = self.mailbox.is_closed = True
         hub.leave(self.mailbox)
+        door.leave(self)
         self.tasks.append(asyncio.create_task(self._close(code, reason)))
 
     async def _close(self, code: int, reason: str) -> None:

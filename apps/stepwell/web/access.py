@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 
 from stepwell.accounts.models import Role
@@ -24,6 +24,8 @@ from stepwell.runs.models import Run
 View = TypeVar("View", bound=Callable[..., HttpResponse])
 
 PUBLIC = "public"
+#: others, TRACE above all, are refused before any view sees them
+METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 #: namespace -> who may enter; "own" means the code behind it checks every operation itself
 NAMESPACES = {"admin": Role.ADMIN, "api": "own"}
 
@@ -58,6 +60,8 @@ class AccessMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method not in METHODS:
+            return HttpResponseNotAllowed(METHODS)
         return self.get_response(request)
 
     def process_view(

@@ -1,0 +1,81 @@
+"""Whether the people behind open sockets may still watch: asked for all of them at once, every few seconds."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from channels.db import database_sync_to_async
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.models import Session
+from django.db import DatabaseError
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+
+from stepwell.accounts.models import Role, User
+from stepwell.live.wire import CloseCode
+
+if TYPE_CHECKING:
+    from stepwell.live.consumers import LiveSocket
+
+log = logging.getLogger(__name__)
+#: an open socket outlives the end of its session, role or account by no more than this many seconds
+RECHECK_SECONDS = 4.0
+
+
+class Door:
+    """Ends the sockets of people who signed out, were switched off or changed their password."""
+
+    def __init__(self) -> None:
+        self._sockets: set[LiveSocket] = set()
+        self._round: asyncio.Task[None] | None = None
+
+    def enter(self, socket: LiveSocket) -> None:
+        self._sockets.add(socket)
+        if self._round is None or self._round.done():
+            self._round = asyncio.create_task(self._watch())
+
+    def leave(self, socket: LiveSocket) -> None:
+        self._sockets.discard(socket)
+
+    async def _watch(self) -> None:
+        while self._sockets:
+            await asyncio.sleep(RECHECK_SECONDS)
+            keys = {socket.scope["session"].session_key for socket in self._sockets}
+            try:
+                allowed = await database_sync_to_async(still_allowed)(keys)
+            except DatabaseError:
+                log.exception("Nobody could be asked who may still watch; the next round asks again.")
+                continue
+            for socket in list(self._sockets):
+                if socket.scope["session"].session_key not in allowed:
+                    await socket.end(CloseCode.SIGNED_OUT, "You are signed out.")
+
+
+def still_allowed(keys: set[str]) -> set[str]:
+    """Return the keys whose session lives and whose person may watch: two statements, however many there are."""
+    sessions: dict[str, dict[str, Any]] = {
+        row.session_key: row.get_decoded()
+        for row in Session.objects.filter(session_key__in=keys, expire_date__gt=timezone.now())
+    }
+    people = {str(user.pk): user for user in User.objects.filter(pk__in=_people_of(sessions))}
+    return {key for key, session in sessions.items() if _may_watch(people.get(_person_of(session)), session)}
+
+
+def _people_of(sessions: dict[str, dict[str, Any]]) -> set[str]:
+    return {person for session in sessions.values() if (person := _person_of(session))}
+
+
+def _person_of(session: dict[str, Any]) -> str:
+    return str(session.get(SESSION_KEY, ""))
+
+
+def _may_watch(user: User | None, session: dict[str, Any]) -> bool:
+    if user is None or not user.may(Role.VIEWER):
+        return False
+    return constant_time_compare(session.get(HASH_SESSION_KEY, ""), user.get_session_auth_hash())
+
+
+#: the door of this process
+door = Door()
