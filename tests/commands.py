@@ -22,24 +22,25 @@ PATIENCE = 90
 
 
 @cache
-def prepared_database() -> Path:
-    """Return an empty, migrated database to begin with: making one anew costs seconds, and every test would.
+def prepared_home() -> Path:
+    """Return a data folder to copy: a migrated database, an admin, and an admin's token in the file ``token``.
 
-    It is kept between test processes, by what the migrations say. First starts are tested without it
-    (``RunningInstance``).
+    Making it costs seconds, and every test would. It is kept between test processes, by what the migrations say. First
+    starts are tested without it, in a folder made beforehand.
     """
     migrations = sorted((ROOT / "apps").rglob("migrations/*.py"))
     said = hashlib.sha256(b"".join(path.read_bytes() for path in migrations)).hexdigest()
-    kept = Path(tempfile.gettempdir()) / f"stepwell-prepared-{os.getuid()}-{said[:16]}"
-    if not (kept / "stepwell.db").is_file():
-        draft = Path(tempfile.mkdtemp(prefix="stepwell-prepared-"))
+    kept = Path(tempfile.gettempdir()) / f"stepwell-home-{os.getuid()}-{said[:16]}"
+    if not (kept / "token").is_file():
+        draft = Path(tempfile.mkdtemp(prefix="stepwell-home-"))
         environment = {**os.environ, "STEPWELL_HOME": str(draft), "PYTHONPATH": str(ROOT / "apps")}
-        command = [sys.executable, "-m", "stepwell", "manage", "migrate", "--verbosity", "0"]
-        subprocess.run(command, env=environment, check=True, timeout=PATIENCE)
-        # Another test process may have been first; its database is as good.
+        command = [sys.executable, "-m", "stepwell", "tokens", "create", "tests", "--role", "admin"]
+        made = subprocess.run(command, env=environment, check=True, timeout=PATIENCE, stdout=subprocess.PIPE, text=True)
+        (draft / "token").write_text(made.stdout.strip())
+        # Another test process may have been first; its folder is as good.
         with suppress(OSError):
             draft.rename(kept)
-    return kept / "stepwell.db"
+    return kept
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +52,17 @@ class Instance:
     def __post_init__(self) -> None:
         home = self.folder / "home"
         if not home.exists():
-            home.mkdir(mode=0o700)
-            shutil.copy(prepared_database(), home / "stepwell.db")
+            shutil.copytree(prepared_home(), home)
+
+    @property
+    def token(self) -> str:
+        """An admin's token for the API."""
+        kept = self.folder / "home" / "token"
+        if kept.is_file():
+            return kept.read_text()
+        made = self.stepwell("tokens", "create", "tests", "--role", "admin")
+        assert made.returncode == 0, told(made)
+        return made.stdout.strip()
 
     @property
     def environment(self) -> dict[str, str]:

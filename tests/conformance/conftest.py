@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pytest
 
-from tests.commands import told
 from tests.conformance.cases import CASES
 from tests.conformance.places import PLACES, Both, copy_files
 from tests.processes.instance import RunningInstance
@@ -12,16 +11,11 @@ from tests.processes.instance import RunningInstance
 def conforming(tmp_path_factory):
     """A running instance that knows every file of this folder's pipelines, and has one secret."""
     folder = tmp_path_factory.mktemp("conformance")
-    (folder / "home").mkdir()
     copy_files(folder)
     instance = RunningInstance(folder)
     try:
-        made = instance.commands.stepwell(
-            "secrets", "create", "conformance", "CONFORMANCE_KEY", "--stdin", given="12345678\n"
-        )
-        assert made.returncode == 0, made.stderr
-        done = instance.commands.stepwell("register", *(folder / f"{file}.py" for file in (*CASES, "refused")))
-        assert done.returncode == 0, told(done)
+        instance.make_secret("conformance", CONFORMANCE_KEY="12345678")
+        instance.register(*(folder / f"{file}.py" for file in (*CASES, "refused")))
         yield instance
     finally:
         instance.stop()

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import select
+import socket
 import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any
+from urllib.parse import urlsplit
 
+from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import OPEN
 from websockets.sync.client import ClientConnection, connect
+from websockets.uri import parse_uri
 
 from tests.plugins.server import Server
 
@@ -69,6 +75,42 @@ class Tab:
     def cut(self) -> None:
         """Lose the connection without a word, as a network does."""
         self.connection.socket.close()
+
+
+class Deaf:
+    """A socket that asks for a topic and then reads nothing at all."""
+
+    def __init__(self, server: Server, session: str, topic: str) -> None:
+        address = urlsplit(server.url)
+        protocol = ClientProtocol(parse_uri(f"ws://{address.netloc}/ws/"))
+        handshake = protocol.connect()
+        handshake.headers["Origin"] = server.url
+        handshake.headers["Cookie"] = f"{server.cookie}={session}"
+        protocol.send_request(handshake)
+        self.connection = socket.socket()
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.connection.connect((address.hostname, address.port))
+        self._send(protocol)
+        while protocol.state is not OPEN:
+            protocol.receive_data(self.connection.recv(1))
+            assert protocol.handshake_exc is None, protocol.handshake_exc
+        protocol.send_text(json.dumps({"type": "sub", "topic": topic, "after": 0}).encode())
+        self._send(protocol)
+
+    def __enter__(self) -> Deaf:
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.connection.close()
+
+    def is_cut_off(self, *, within: float) -> bool:
+        """Return whether the server resets the connection in so many seconds."""
+        waiting = select.poll()
+        waiting.register(self.connection, 0)
+        return any(events & select.POLLERR for _, events in waiting.poll(within * 1000))
+
+    def _send(self, protocol: ClientProtocol) -> None:
+        self.connection.sendall(b"".join(protocol.data_to_send()))
 
 
 def opening(server: Server, *, session: str = "", path: str = "/ws/", **options: Any) -> Any:

@@ -11,7 +11,7 @@ import pytest
 from stepwell.engine.logfile import LogReader, LogWriter
 from stepwell.live.logs import LogFeed
 from stepwell.live.wire import Topic
-from tests.live.tab import Tab
+from tests.live.tab import WAIT_SECONDS, Deaf, Tab
 
 
 @pytest.fixture
@@ -146,15 +146,15 @@ def test_every_listener_gets_every_line(session, server, ids, write):
         tab.__exit__(None, None, None)
 
 
-def test_a_browser_that_does_not_read_slows_no_one(session, server, ids, write):
-    with Tab(server, session, compression=None) as slow, Tab(server, session) as quick:
-        slow.ask(f"log:{ids['attempt']}")
+def test_a_browser_that_stops_reading_slows_no_one_and_is_cut_off(session, server, ids, write):
+    with Deaf(server, session, f"log:{ids['attempt']}") as deaf, Tab(server, session) as quick:
         quick.ask(f"log:{ids['attempt']}")
         got = []
-        for _ in range(25):
+        for _ in range(3):
             write(("z" * 99 + "\n") * 4000)
             got += quick.collect("log", lambda found: sum(message["lines"] for message in found) >= 4000)
-        assert sum(message["lines"] for message in got) == 100_000
+        assert sum(message["lines"] for message in got) == 12_000
+        assert deaf.is_cut_off(within=WAIT_SECONDS)
 
 
 def test_a_round_reads_nothing_written_after_it_began(tmp_path):

@@ -42,12 +42,9 @@ class RunningInstance:
         )
         self.link = self._read_link()
         self.url = re.match(r"https?://[^/]+", self.link)[0]
-        made = self.commands.stepwell("tokens", "create", "tests", "--role", "admin")
-        assert made.returncode == 0, told(made)
-        self.token = token = re.search(r"sw_\S+", made.stdout)[0]
-        self.api = httpx.Client(
-            base_url=f"{self.url}/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=30, trust_env=False
-        )
+        self.token = self.commands.token
+        headers = {"Authorization": f"Bearer {self.token}"}
+        self.api = httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=30, trust_env=False)
 
     def _read_link(self) -> str:
         line = self.process.stdout.readline()
@@ -55,9 +52,13 @@ class RunningInstance:
         assert found, f"up printed {line!r}"
         return found[0]
 
-    def register(self, file: Path) -> None:
-        done = self.commands.stepwell("register", file)
+    def register(self, *files: Path) -> None:
+        done = self.commands.stepwell("register", *files)
         assert done.returncode == 0, told(done)
+
+    def make_secret(self, name: str, **values: str) -> None:
+        answer = self.api.post("/secrets", json={"name": name, "values": values})
+        assert answer.status_code == 201, answer.text
 
     def start(self, pipeline: str, **body: Any) -> dict[str, Any]:
         answer = self.api.post(f"/pipelines/{pipeline}/runs", json={"parameters": {}, **body})
@@ -96,6 +97,13 @@ class RunningInstance:
         answer = self.api.get(f"/runs/{ref}/steps/{name}/attempts/{attempt}/log", headers={"Accept": "text/plain"})
         assert answer.status_code == 200, answer.text
         return answer.text
+
+    def wait_for_log(self, ref: Any, name: str, text: str, attempt: int = 1, seconds: float = 20) -> None:
+        """Wait until the log has ``text``: last hooks run once the result they are told of is stored."""
+        deadline = time.monotonic() + seconds
+        while text not in (log := self.log(ref, name, attempt)):
+            assert time.monotonic() < deadline, f"{text!r} is not in {log!r}"
+            time.sleep(0.05)
 
     def process_of(self, command: str) -> psutil.Process:
         """Return the child of ``up`` that runs ``stepwell <command>``."""

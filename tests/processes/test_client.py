@@ -12,28 +12,15 @@ from stepwell import Client, save_artifact
 from stepwell.errors import Denied, Unavailable, UsageError
 from tests.commands import told
 from tests.contracts import client_code
-from tests.contracts.client import FILES, ClientContract, PersonsContract
-from tests.processes.instance import RunningInstance
+from tests.contracts.client import ClientContract, PersonsContract
 
 pytestmark = pytest.mark.timeout(180)
 SECRET = "the-word-is-swordfish"
 
 
-@pytest.fixture(scope="module")
-def instance(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("client")
-    (folder / "home").mkdir()
-    for name, text in FILES.items():
-        (folder / name).write_text(text)
-    running = RunningInstance(folder)
-    try:
-        made = running.commands.stepwell("secrets", "create", "open-sesame", "WORD", "--stdin", given=SECRET + "\n")
-        assert made.returncode == 0, told(made)
-        for name in ("made.py", "asker.py"):
-            running.register(folder / name)
-        yield running
-    finally:
-        running.stop()
+@pytest.fixture(scope="module", autouse=True)
+def secret(instance):
+    instance.make_secret("open-sesame", WORD=SECRET)
 
 
 @pytest.fixture(scope="module")
@@ -103,8 +90,7 @@ class TestInAStep(Place, ClientContract):
         assert seen["status"] == "running"
 
     def test_a_step_reads_the_secrets_it_declares_and_no_other(self):
-        made = self.instance.commands.stepwell("secrets", "create", "hidden", "HIDDEN", "--stdin", given=SECRET + "x\n")
-        assert made.returncode == 0 or "already" in made.stderr, told(made)
+        self.instance.make_secret("hidden", HIDDEN=SECRET + "x")
 
         assert self.gives("secret_names") == {"listed": ["open-sesame"], "keys": ["WORD"]}
         answer = self.do("secret_values", name="hidden")

@@ -7,26 +7,14 @@ from pathlib import Path
 import pytest
 
 from tests.commands import told
-from tests.processes.instance import RunningInstance
-from tests.processes.zenml_files import CONFIG, FILES
+from tests.processes.zenml_files import CONFIG
 
 TEXTS = Path(__file__).parents[1] / "reference" / "texts"
 
 
-@pytest.fixture(scope="module")
-def instance(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("instance")
-    (folder / "home").mkdir()
-    for name, text in FILES.items():
-        (folder / name).write_text(text)
-    (folder / "training.yaml").write_text(CONFIG)
-    running = RunningInstance(folder)
-    try:
-        for name in FILES:
-            running.register(folder / name)
-        yield running
-    finally:
-        running.stop()
+@pytest.fixture(autouse=True)
+def configuration(instance):
+    (instance.commands.folder / "training.yaml").write_text(CONFIG)
 
 
 def test_a_registered_zenml_file_is_started_over_the_api_and_rerun(instance):

@@ -12,7 +12,6 @@ import psutil
 import pytest
 
 from tests.commands import told
-from tests.processes.instance import RunningInstance
 
 SECRET = "0perat0r-secret/value"
 PIPELINES = """
@@ -102,34 +101,33 @@ def lost():
 """
 
 
-@pytest.fixture(scope="module")
-def instance(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("operators")
-    (folder / "home").mkdir()
+@pytest.fixture(scope="module", autouse=True)
+def other(instance):
+    """The other interpreter; components for it and for a tracker are in the stack."""
+    folder = instance.commands.folder
     (folder / "operated.py").write_text(PIPELINES)
     other = make_interpreter(folder / "other", is_complete=True)
     bare = make_interpreter(folder / "bare", is_complete=False)
-    running = RunningInstance(folder)
-    try:
-        add(running, "secrets", "create", "pass", "TOKEN", "--stdin", given=f"{SECRET}\n")
-        add(running, "stack", "add", "step_operator", "subprocess", "other", f"python={other}", *VARIABLES)
-        add(running, "stack", "add", "step_operator", "subprocess", "bare", f"python={bare}")
-        store = f"tracking_uri=sqlite:///{folder}/ml.db"
-        add(running, "stack", "add", "experiment_tracker", "mlflow", "local", store, *LOGIN)
-        running.register(folder / "operated.py")
-        running.other = other
-        yield running
-    finally:
-        running.stop()
+    instance.make_secret("pass", TOKEN=SECRET)
+    add(instance, "step_operator", "subprocess", "other", python=str(other), environment=VARIABLES)
+    add(instance, "step_operator", "subprocess", "bare", python=str(bare))
+    add(instance, "experiment_tracker", "mlflow", "local", tracking_uri=f"sqlite:///{folder}/ml.db", **LOGIN)
+    instance.register(folder / "operated.py")
+    return other
 
 
-LOGIN = ("tracking_username=ana", "tracking_password={{pass.TOKEN}}", "dashboard_url=https://ml.example.org")
-VARIABLES = ("environment.SHAPE=round", "environment.COLOR=blue", "environment.TOKEN={{pass.TOKEN}}")
+LOGIN = {
+    "tracking_username": "ana",
+    "tracking_password": "{{pass.TOKEN}}",
+    "dashboard_url": "https://ml.example.org",
+}
+VARIABLES = {"SHAPE": "round", "COLOR": "blue", "TOKEN": "{{pass.TOKEN}}"}
 
 
-def add(running, *words, given=None):
-    done = running.commands.stepwell(*words, given=given)
-    assert done.returncode == 0, told(done)
+def add(instance, kind, flavor, name, **config):
+    body = {"kind": kind, "flavor": flavor, "name": name, "config": config}
+    answer = instance.api.post("/components", json=body)
+    assert answer.status_code == 201, answer.text
 
 
 def make_interpreter(folder, *, is_complete):
@@ -162,7 +160,7 @@ def assert_gone(pids):
         time.sleep(0.05)
 
 
-def test_a_step_runs_in_the_other_interpreter_with_a_fresh_environment(instance):
+def test_a_step_runs_in_the_other_interpreter_with_a_fresh_environment(instance, other):
     run = instance.start("looks", parameters={"n": 4})
     assert instance.wait_for(run["id"])["status"] == "completed", instance.steps(run["id"])
 
@@ -173,7 +171,7 @@ def test_a_step_runs_in_the_other_interpreter_with_a_fresh_environment(instance)
         "SHAPE": "round",
         "STEPWELL_LEASE_SECONDS": None,
         "VIRTUAL_ENV": None,
-        "prefix": os.path.dirname(os.path.dirname(instance.other)),
+        "prefix": os.path.dirname(os.path.dirname(other)),
         "own": "True",
     }
     assert f"here: {sys.prefix}" in log
@@ -181,12 +179,12 @@ def test_a_step_runs_in_the_other_interpreter_with_a_fresh_environment(instance)
     assert instance.log(run["id"], "look") == "token is ***\n"
 
 
-def test_a_script_uses_the_operator_too(instance):
+def test_a_script_uses_the_operator_too(instance, other):
     script = instance.commands.folder / "asks.py"
     script.write_text("from operated import looks\n\nif __name__ == '__main__':\n    looks(2)\n")
     done = instance.commands.python(script)
     assert done.returncode == 0, told(done)
-    assert f"'prefix', '{os.path.dirname(os.path.dirname(instance.other))}'" in done.stdout
+    assert f"'prefix', '{os.path.dirname(os.path.dirname(other))}'" in done.stdout
     assert "token is ***" in done.stdout
     assert SECRET not in told(done)
 
@@ -215,14 +213,14 @@ def test_cancelling_ends_the_interpreter_and_all_it_started(instance):
     assert_gone(pids)
 
 
-def test_a_time_limit_ends_the_interpreter_and_the_hook_runs_in_a_new_one(instance):
+def test_a_time_limit_ends_the_interpreter_and_the_hook_runs_in_a_new_one(instance, other):
     run = instance.start("hangs", steps={"hang": {"timeout": 2}})
     pids = pids_of(instance, run)
     assert instance.wait_for(run["id"], seconds=40)["status"] == "failed"
     assert instance.steps(run["id"])["hang"]["attempts"][-1]["status"] == "timed_out"
     assert_gone(pids)
     deadline = time.monotonic() + 15
-    wanted = f"hook in {os.path.dirname(os.path.dirname(instance.other))} after"
+    wanted = f"hook in {os.path.dirname(os.path.dirname(other))} after"
     while wanted not in (log := instance.log(run["id"], "hang")):
         assert time.monotonic() < deadline, log
         time.sleep(0.1)
@@ -287,9 +285,9 @@ def test_an_unknown_operator_is_refused_before_a_run_exists(instance):
     assert instance.api.get("/runs").json()["items"] == before
 
 
-def test_nobody_keeps_an_operators_processes(instance):
+def test_nobody_keeps_an_operators_processes(instance, other):
     runner = instance.process_of("runner")
     deadline = time.monotonic() + 10
-    while left := [one for one in runner.children(recursive=True) if str(instance.other) in " ".join(one.cmdline())]:
+    while left := [one for one in runner.children(recursive=True) if str(other) in " ".join(one.cmdline())]:
         assert time.monotonic() < deadline, left
         time.sleep(0.1)

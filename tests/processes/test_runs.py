@@ -43,6 +43,7 @@ def test_a_failing_step_is_tried_again_and_its_hook_runs_once(instance):
     assert instance.wait_for(run["id"])["status"] == "completed"
     assert "try 1" in instance.log(run["id"], "flaky", 1)
     assert "hook: failed" not in instance.log(run["id"], "flaky", 2)
+    instance.wait_for_log(run["id"], "flaky", "hook: it worked", attempt=3)
     third = instance.log(run["id"], "flaky", 3)
     assert third.count("hook: it worked") == 1
 
@@ -50,7 +51,7 @@ def test_a_failing_step_is_tried_again_and_its_hook_runs_once(instance):
 def test_a_rerun_changes_the_retry_count_and_the_failure_hook_runs_after_the_last_try(instance):
     failed = instance.start("hooked", parameters={"failures": 9})
     assert instance.wait_for(failed["id"])["status"] == "failed"
-    assert "hook: failed with try 4 of 9 fails" in instance.log(failed["id"], "flaky", 4)
+    instance.wait_for_log(failed["id"], "flaky", "hook: failed with try 4 of 9 fails", attempt=4)
     answer = instance.api.post(
         f"/runs/{failed['id']}/reruns",
         json={"scope": "failed", "parameters": {"failures": 1}, "steps": {"flaky": {"retry": {"max_retries": 0}}}},
@@ -58,12 +59,11 @@ def test_a_rerun_changes_the_retry_count_and_the_failure_hook_runs_after_the_las
     assert answer.status_code in {200, 201}, answer.text
     again = instance.wait_for(answer.json()["id"])
     assert again["status"] == "failed"
-    assert "hook: failed with try 1 of 1 fails" in instance.log(again["id"], "flaky", 1)
+    instance.wait_for_log(again["id"], "flaky", "hook: failed with try 1 of 1 fails")
 
 
 def test_a_secret_reaches_its_step_only_and_is_found_nowhere(instance):
-    made = instance.commands.stepwell("secrets", "create", "vault-test", "VAULT_TOKEN", "--stdin", given=SECRET + "\n")
-    assert made.returncode == 0, made.stderr
+    instance.make_secret("vault-test", VAULT_TOKEN=SECRET)
     run = instance.start("keeper")
     assert instance.wait_for(run["id"])["status"] == "failed"
     log = instance.log(run["id"], "reads")

@@ -30,6 +30,7 @@ def serve_web(options: argparse.Namespace) -> int:
     import uvicorn
 
     from stepwell.conf import env
+    from stepwell.live.server import SocketProtocol
 
     # Static files are small and read at once; the warning is for every one of them.
     warnings.filterwarnings("ignore", message="StreamingHttpResponse must consume synchronous iterators")
@@ -37,7 +38,7 @@ def serve_web(options: argparse.Namespace) -> int:
     config = uvicorn.Config(
         "stepwell.conf.asgi:application",
         lifespan="off",
-        ws="websockets-sansio",
+        ws=SocketProtocol,
         ws_max_size=_WS_MESSAGE_BYTES,
         timeout_graceful_shutdown=_WEB_GRACE,
         server_header=False,

@@ -12,17 +12,16 @@ from typing import Any
 
 from django.conf import settings
 from django.db import close_old_connections
-from huey.consumer import Consumer, Scheduler
-from huey.consumer import Worker as HueyWorker
 
 from stepwell.accounts.models import InstanceSettings
 from stepwell.alerts.delivering import deliver_due
 from stepwell.engine import trees
-from stepwell.execution import bulk, clock, disk, doorbell, inputs, nodes, retention, sweep
+from stepwell.execution import bulk, clock, disk, doorbell, inputs, nodes, queueing, retention, sweep
 from stepwell.execution.couriers import Courier
 from stepwell.execution.drivers import Drivers
 from stepwell.execution.hosts import HostPool
 from stepwell.execution.latehooks import Redelivery
+from stepwell.execution.queueing import Consumer, HueyWorker, Scheduler
 from stepwell.execution.watching import StopRequests
 from stepwell.execution.worker import Worker, pace
 from stepwell.kit.steady import AWAY, keep_connections, steadily
@@ -31,6 +30,8 @@ from stepwell.sdk.artifactstore import ArtifactStore
 
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.05
+#: how long the other idle slots rest unless they are woken
+_REST_SECONDS = 1.0
 _TICK_SECONDS = 0.25
 #: runs of bulk jobs handled between two looks at everything else
 _BULK_A_TICK = 10
@@ -43,6 +44,8 @@ class SlotWorker(HueyWorker):
 
     slots = 1
     rests = threading.Event()
+    #: held by the one idle slot that watches the queue for all
+    _watching = threading.Lock()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -63,15 +66,23 @@ class SlotWorker(HueyWorker):
         with suppress(IndexError):
             self.huey.take(doorbell.unrung.popleft())
             return
-        task = doorbell.next_task()
+        task = queueing.next_task()
         if task is not None:
+            # This slot watches no longer, and where one message was there may be more.
+            with doorbell.rung:
+                doorbell.rung.notify()
             self.huey.execute(task, now)
-        elif doorbell.outage.is_on or not self.huey.storage.blocking:
+        elif queueing.outage.is_on or not self.huey.storage.blocking:
             self.sleep()
 
     def sleep(self) -> None:
-        with doorbell.rung:
-            doorbell.rung.wait(_POLL_SECONDS)
+        watches = self._watching.acquire(blocking=False)
+        try:
+            with doorbell.rung:
+                doorbell.rung.wait(_POLL_SECONDS if watches else _REST_SECONDS)
+        finally:
+            if watches:
+                self._watching.release()
 
 
 class NoScheduler(Scheduler):
@@ -150,9 +161,9 @@ class Runner:
         self.drivers = Drivers(node_id=self.node.id, hosts=self.hosts, stops=self.stops)
         self.drivers.start()
         self.worker = Worker(node_id=self.node.id, hosts=self.hosts, stops=self.stops, hand_over=self.drivers.take)
-        doorbell.huey.take = self.worker.take
+        queueing.huey.take = self.worker.take
         self.consumer = SlotConsumer(
-            doorbell.huey, workers=slots, periodic=False, initial_delay=_POLL_SECONDS, max_delay=_POLL_SECONDS
+            queueing.huey, workers=slots, periodic=False, initial_delay=_POLL_SECONDS, max_delay=_POLL_SECONDS
         )
         SlotWorker.slots = slots
         self.consumer.start()
@@ -232,6 +243,8 @@ class Runner:
     def _shut_down(self) -> None:
         self.consumer.stop_flag.set()
         self.drivers.stop()
+        with doorbell.rung:
+            doorbell.rung.notify_all()
         for courier in self.couriers:
             courier.stop.set()
         deadline = time.monotonic() + settings.GRACE_SECONDS

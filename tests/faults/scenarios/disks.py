@@ -68,9 +68,9 @@ def _small_disk(stage: Stage) -> Path:
     connections.close_all()
     connections["default"].settings_dict["NAME"] = str(place / "stepwell.db")
     settings.HOME = place
-    from stepwell.execution import doorbell
+    from stepwell.execution import queueing
 
-    doorbell.huey = doorbell.make_huey()
+    queueing.huey = queueing.make_huey()
     return place
 
 
