@@ -1,14 +1,11 @@
-"""``stepwell secrets``, ``tokens``, ``login-link`` and ``doctor``."""
+"""``stepwell secrets``, ``tokens`` and ``login-link``."""
 
 from __future__ import annotations
 
 import io
 import json
-import os
 import re
-import time
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -17,10 +14,8 @@ from django.utils import timezone
 from stepwell.accounts import actions
 from stepwell.accounts.models import ApiToken, AuditEvent, User
 from stepwell.conf import cli
-from stepwell.runs.models import Attempt, RunnerNode
 from stepwell.vault.actions import values_for_step
 from stepwell.vault.models import Secret
-from tests.execution.make import make_run
 
 pytestmark = pytest.mark.django_db
 
@@ -168,71 +163,3 @@ class TestLoginLink:
 
     def test_an_unknown_user_is_named(self, stepwell):
         assert stepwell("login-link", "nobody")[0] == 1
-
-
-class TestDoctor:
-    @pytest.fixture
-    def well(self):
-        actions.first_admin()
-        RunnerNode.objects.create(kind=RunnerNode.Kind.RUNNER, host="h", pid=1, seen_at=time.time())
-
-    def findings(self, stepwell):
-        code, out, _ = stepwell("doctor", "--json")
-        found = {one["name"]: one for one in json.loads(out)}
-        assert code == (0 if all(one["ok"] for one in found.values()) else 1)
-        return found
-
-    def test_a_sound_installation_has_no_problem(self, stepwell, well):
-        found = self.findings(stepwell)
-
-        assert all(one["ok"] for one in found.values()), found
-        assert list(found) == ["data folder", "disk", "settings", "database", "key ring", "admins", "runner", "queue"]
-        assert stepwell("doctor")[0] == 0
-
-    def test_a_runner_that_is_gone_is_a_problem_with_a_way_out(self, stepwell, well):
-        RunnerNode.objects.update(seen_at=time.time() - 600)
-        code, out, _ = stepwell("doctor")
-
-        assert code == 1
-        assert "PROBLEM  runner: none was seen for 10 m 00 s\n         Start one: stepwell up" in out
-
-    def test_no_admin_is_a_problem(self, stepwell):
-        assert not self.findings(stepwell)["admins"]["ok"]
-
-    def test_steps_that_wait_long_are_a_problem(self, stepwell, well):
-        run = make_run({"a": []})
-        attempt = Attempt.objects.create(step_run=run.steps.get(), number=1)
-        assert self.findings(stepwell)["queue"]["ok"]
-
-        Attempt.objects.filter(id=attempt.id).update(queued_at=timezone.now() - timedelta(hours=1))
-
-        assert not self.findings(stepwell)["queue"]["ok"]
-
-    def test_a_lost_key_ring_is_a_problem(self, stepwell, well, home, monkeypatch):
-        monkeypatch.setenv("A_KEY", "some value")
-        stepwell("secrets", "create", "w", "A_KEY", "--from-env")
-        assert self.findings(stepwell)["key ring"]["ok"]
-
-        (home / "keyring").unlink()
-
-        assert not self.findings(stepwell)["key ring"]["ok"]
-
-    def test_a_data_folder_others_can_read_is_a_problem(self, stepwell, well, home):
-        home.chmod(0o755)
-
-        assert self.findings(stepwell) == {
-            "data folder": {
-                "name": "data folder",
-                "ok": False,
-                "text": f"{home} can be read by other users of this machine",
-                "todo": f"chmod 700 {home}",
-            }
-        }
-
-    def test_a_data_folder_that_cannot_be_made_is_a_problem(self, stepwell, tmp_path, monkeypatch):
-        Path(tmp_path / "file").write_text("")
-        monkeypatch.setenv("STEPWELL_HOME", str(tmp_path / "file" / "home"))
-        found = self.findings(stepwell)
-
-        assert not found["data folder"]["ok"]
-        assert os.fspath(tmp_path) in found["data folder"]["text"]

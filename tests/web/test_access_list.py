@@ -95,7 +95,7 @@ def test_view_without_listing_is_found_and_refused(as_alice: Client, monkeypatch
 def test_only_signing_in_and_out_and_the_probe_are_public() -> None:
     public = {place.path for place in places() if place.access == PUBLIC}
 
-    assert public == {"/login/", "/login/sample/", "/logout/", "/healthz"}
+    assert public == {"/login/", "/login/sample/", "/logout/", "/healthz", "/readyz"}
 
 
 def test_anonymous_gets_to_the_sign_in_page_or_a_401_everywhere_else(client: Client, db: None) -> None:

@@ -189,12 +189,6 @@ def test_a_request_that_cannot_be_read_says_so() -> None:
     assert "not one Stepwell can read" in read(errors.bad_request(request, BadRequest("x")), status=400).text
 
 
-def test_the_probe_needs_no_account(client: Client, db: None) -> None:
-    response = client.get("/healthz")
-
-    assert (response.status_code, response.content) == (200, b"ok\n")
-
-
 def test_colours_of_states_have_names_in_the_style_sheet_only(as_alice: Client) -> None:
     factories.make_run(status="failed", steps={"a": "failed"})
 

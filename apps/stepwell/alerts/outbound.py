@@ -130,7 +130,7 @@ def post(url: str, *, body: bytes, headers: dict[str, str], seconds: float = SEC
         response = connection.getresponse()
         content = response.read(MOST_ANSWER_BYTES + 1)
     except (OSError, http.client.HTTPException, ValueError) as exc:
-        why = f"no answer within {seconds:g} seconds" if connection.is_cut else (str(exc) or type(exc).__name__)
+        why = f"no answer within {seconds:g} seconds" if connection.is_cut else _words(exc)
         raise Unavailable(f"{host} could not be reached: {why}.") from None
     finally:
         alarm.cancel()
@@ -140,6 +140,10 @@ def post(url: str, *, body: bytes, headers: dict[str, str], seconds: float = SEC
     if len(content) > MOST_ANSWER_BYTES:
         raise Unavailable(f"The answer of {host} is larger than 1 MiB.")
     return Answer(status=response.status, text=content[:500].decode("utf-8", "replace"))
+
+
+def _words(exc: Exception) -> str:
+    return str(getattr(exc, "strerror", "") or exc or type(exc).__name__).lower()
 
 
 class _Connection(http.client.HTTPConnection):

@@ -143,7 +143,7 @@ def rekey(*, batch: int = 100) -> int:
         if not stale:
             return n_done
         for version in stale:
-            sealed = keyring.seal(_unseal(version), key=key, context=_context(version))
+            sealed = keyring.seal(_unseal(version), key=key, context=sealing.version_context(version))
             # Only if nobody was faster: the row still is what was opened.
             n_done += SecretVersion.objects.filter(pk=version.pk, key_id=version.key_id).update(
                 key_id=key.id, ciphertext=sealed
@@ -188,7 +188,7 @@ def _locked(secret: Secret) -> Secret:
 def _store(secret: Secret, values: dict[str, str]) -> None:
     key = keyring.newest(make=not sealing.is_anything_sealed())
     version = SecretVersion(secret=secret, number=secret.version, key_id=key.id)
-    version.ciphertext = keyring.seal(json.dumps(values).encode(), key=key, context=_context(version))
+    version.ciphertext = keyring.seal(json.dumps(values).encode(), key=key, context=sealing.version_context(version))
     version.save(force_insert=True)
 
 
@@ -203,18 +203,15 @@ def _open(secret: Secret) -> dict[str, str]:
 @sensitive_variables()
 def _unseal(version: SecretVersion) -> bytes:
     try:
-        return keyring.unseal(bytes(version.ciphertext), key_id=version.key_id, context=_context(version))
+        return keyring.unseal(
+            bytes(version.ciphertext), key_id=version.key_id, context=sealing.version_context(version)
+        )
     except WrongKey:
         raise VaultError(
             f"Secret {version.secret.name} cannot be decrypted: its key {version.key_id} is not in the key ring, "
             "or what is stored was changed.",
             hint="Put the key ring back from a backup, or rotate the secret: enter its values again.",
         ) from None
-
-
-def _context(version: SecretVersion) -> str:
-    """Bind a sealed value to its row: it does not open in the place of another secret or version."""
-    return f"stepwell-secret:{version.secret_id}:{version.number}"
 
 
 def _record(

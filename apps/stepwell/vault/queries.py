@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import F, OuterRef, Subquery
+from django.views.decorators.debug import sensitive_variables
 
 from stepwell.errors import NotFound
-from stepwell.vault.models import Secret, SecretUse
+from stepwell.vault import keyring, sealing
+from stepwell.vault.models import SealedText, Secret, SecretUse, SecretVersion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,3 +57,27 @@ def list_secrets() -> list[SecretLine]:
 def latest_uses(*, secret: Secret, limit: int = 20) -> list[SecretUse]:
     """Return the most recent readings of a secret, newest first."""
     return list(SecretUse.objects.filter(secret=secret).order_by("-id")[:limit])
+
+
+@sensitive_variables()
+def unreadable() -> list[tuple[str, str]]:
+    """Return what is stored encrypted and cannot be opened: what it is, and the id of the key it needs.
+
+    Raises:
+        VaultError: The key ring itself cannot be read.
+    """
+    keyring.load()
+    newest = SecretVersion.objects.select_related("secret").filter(number=F("secret__version"))
+    sealed = [(f"secret {one.secret.name}", one.key_id, one.ciphertext, sealing.version_context(one)) for one in newest]
+    texts = SealedText.objects.all()
+    sealed += [("an alert's address", one.key_id, one.ciphertext, sealing.context_of(one)) for one in texts]
+    return [(what, key_id) for what, key_id, text, context in sealed if not _opens(bytes(text), key_id, context)]
+
+
+@sensitive_variables()
+def _opens(sealed: bytes, key_id: str, context: str) -> bool:
+    try:
+        keyring.unseal(sealed, key_id=key_id, context=context)
+    except keyring.WrongKey:
+        return False
+    return True

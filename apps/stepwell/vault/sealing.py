@@ -18,7 +18,7 @@ def put(text: str, *, row: SealedText | None = None) -> SealedText:
     """
     key = keyring.newest(make=not is_anything_sealed())
     row = row or SealedText()
-    row.key_id, row.ciphertext = key.id, keyring.seal(text.encode(), key=key, context=_context(row))
+    row.key_id, row.ciphertext = key.id, keyring.seal(text.encode(), key=key, context=context_of(row))
     row.save()
     return row
 
@@ -31,7 +31,7 @@ def read(row: SealedText) -> str:
         VaultError: Its key is not in the key ring, or what is stored was changed.
     """
     try:
-        return keyring.unseal(bytes(row.ciphertext), key_id=row.key_id, context=_context(row)).decode()
+        return keyring.unseal(bytes(row.ciphertext), key_id=row.key_id, context=context_of(row)).decode()
     except WrongKey:
         raise VaultError(
             f"It cannot be decrypted: its key {row.key_id} is not in the key ring, or what is stored was changed.",
@@ -44,7 +44,7 @@ def rekey(key: Key) -> int:
     """Seal every text anew with ``key``; return how many were. It may be stopped and repeated at any time."""
     n_done = 0
     for row in SealedText.objects.exclude(key_id=key.id).order_by("pk"):
-        sealed = keyring.seal(read(row).encode(), key=key, context=_context(row))
+        sealed = keyring.seal(read(row).encode(), key=key, context=context_of(row))
         # Only if nobody was faster: the row still is what was opened.
         n_done += SealedText.objects.filter(pk=row.pk, key_id=row.key_id).update(key_id=key.id, ciphertext=sealed)
     return n_done
@@ -63,5 +63,11 @@ def keys_in_use() -> set[str]:
     }
 
 
-def _context(row: SealedText) -> str:
+def context_of(row: SealedText) -> str:
+    """Bind a sealed text to its row."""
     return f"stepwell-sealed:{row.pk}"
+
+
+def version_context(version: SecretVersion) -> str:
+    """Bind a sealed value to its row: it does not open in the place of another secret or version."""
+    return f"stepwell-secret:{version.secret_id}:{version.number}"

@@ -1,8 +1,7 @@
-"""Home: what runs now, what ran of late, the pipelines there are; and the probe."""
+"""Home: what runs now, what ran of late, the pipelines there are."""
 
 from __future__ import annotations
 
-from django.db import connection
 from django.http import HttpResponse
 from django.urls import path
 from django.views.decorators.http import require_safe
@@ -10,7 +9,7 @@ from django.views.decorators.http import require_safe
 from stepwell.accounts.models import Role
 from stepwell.core.status import TERMINAL_RUN, RunStatus
 from stepwell.runs.models import Run
-from stepwell.web.access import needs, public
+from stepwell.web.access import needs
 from stepwell.web.pipeline_rows import pipeline_rows
 from stepwell.web.request import WebRequest, render_page
 from stepwell.web.run_rows import listed, run_rows
@@ -37,13 +36,4 @@ def home(request: WebRequest) -> HttpResponse:
     return render_page(request, "home.html", context, fragments={"home-runs"})
 
 
-@require_safe
-@public
-def healthz(request: WebRequest) -> HttpResponse:
-    """Answer ``ok`` while the server and its database do."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    return HttpResponse("ok\n", content_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"})
-
-
-urlpatterns = [path("", home, name="home"), path("healthz", healthz, name="healthz")]
+urlpatterns = [path("", home, name="home")]

@@ -10,6 +10,7 @@ from stepwell.web import (
     audit,
     bulk,
     components,
+    health,
     home,
     me,
     model_pages,
@@ -26,6 +27,7 @@ from stepwell.web import (
 
 urlpatterns = [
     *home.urlpatterns,
+    *health.urlpatterns,
     *sign_in.urlpatterns,
     *me.urlpatterns,
     *audit.urlpatterns,
