@@ -2,10 +2,13 @@
 import "./elements/time-ago.js";
 import "./elements/duration-tick.js";
 import "./elements/beat-age.js";
+import "./elements/count-down.js";
 import "./elements/live-run.js";
 import "./elements/live-runs.js";
 import "./elements/log-tail.js";
 import "./elements/log-view.js";
+import "./elements/panel-dock.js";
+import "./elements/run-graph.js";
 import { showConnection } from "./lib/connection.js";
 import { watchTicks } from "./lib/ticks.js";
 

@@ -79,7 +79,7 @@ def test_a_version_shows_artifacts_metadata_runs_and_moves(as_charlie: Client, v
 
 def test_the_panel_of_a_step_leads_to_the_version_it_worked_on(as_charlie: Client, versions) -> None:
     run = versions[0].run_links.get().run
-    links = read(as_charlie.get(f"/runs/{run.number}/?step=a")).all("a", href="/models/churn/1/")
+    links = read(as_charlie.get(f"/runs/{run.number}/?step=a&tab=options")).all("a", href="/models/churn/1/")
 
     assert [link.text for link in links] == ["churn 1"]
 

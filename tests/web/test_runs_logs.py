@@ -119,7 +119,7 @@ def test_a_step_with_a_slash_in_its_name_has_a_log(as_charlie: Client) -> None:
     run = logged("hello\n", name="train/model")
 
     page = read(as_charlie.get(f"/runs/{run.number}/"))
-    address = page.one("div", id="panel").one("a", class_="push")["href"]
+    address = page.one("div", id="panel").one("span", class_="panel__acts").one("a")["href"]
 
     assert read(as_charlie.get(address)).one("div", id="L1").text == "1 hello"
 

@@ -46,7 +46,7 @@ def test_the_panel_tells_options_with_where_they_came_from(as_charlie: Client) -
     step.plan["options"]["hooks"]["on_failure"] = "train.tell"
     step.save()
 
-    panel = open_run(as_charlie, run).one("div", id="panel").text
+    panel = open_run(as_charlie, run, "?tab=options").one("div", id="panel").text
 
     for text in ("retry 2 retries, 10 s × 2 call", "timeout 10 m 00 s pipeline", 'environment {"A": "1"} default'):
         assert text in panel
@@ -59,12 +59,12 @@ def test_the_panel_lists_what_came_in_and_what_came_out(as_charlie: Client) -> N
     version = factories.make_artifact(load, "rows", files={"report.html": "<b>"}, size=2048)
     factories.make_step(run, "train", after=load)
 
-    panel = open_run(as_charlie, run, "?step=load").one("div", id="panel")
+    panel = open_run(as_charlie, run, "?step=load&tab=data").one("div", id="panel")
     assert "rows pandas.DataFrame · 2.0 KiB" in panel.text
     assert "p::load::rows , version 1 · abababababab" in panel.text.replace("rows,", "rows ,")
     assert panel.has("a", href=f"/artifacts/{version.id}/view/report.html")
 
-    assert "rows output of load" in open_run(as_charlie, run, "?step=train").one("div", id="panel").text
+    assert "rows output of load" in open_run(as_charlie, run, "?step=train&tab=data").one("div", id="panel").text
 
 
 def test_the_panel_tells_hooks_metadata_code_and_the_process(as_charlie: Client) -> None:
@@ -74,18 +74,18 @@ def test_the_panel_tells_hooks_metadata_code_and_the_process(as_charlie: Client)
     factories.make_event(run, "hook", step=str(step.id), hook="on_failure", ok=False, seconds=0.2, error="no mail")
     factories.make_event(run, "hook", step=str(uuid.uuid4()), hook="on_success", ok=True)
 
-    panel = open_run(as_charlie, run).one("div", id="panel").text
-
+    details = open_run(as_charlie, run, "?tab=details").one("div", id="panel").text
     for text in (
-        "accuracy 0.94",
         "on_failure failed in 200 ms: no mail",
-        "def train()",
         "3.0 MiB",
         "worker-1, process 7",
+        "Traceback (most recent call",
     ):
-        assert text in panel
-    assert "Traceback (most recent call last)" in panel
-    assert "on_success" not in panel
+        assert text in details
+    assert "on_success" not in details
+    assert "accuracy 0.94" in open_run(as_charlie, run, "?tab=data").one("div", id="panel").text
+    code = open_run(as_charlie, run, "?tab=code").one("div", id="panel")
+    assert "train" in code.one("span", class_="hl-f").text
 
 
 def test_the_end_of_the_log_is_in_the_panel_as_lines(as_charlie: Client) -> None:

@@ -14,6 +14,8 @@ _LATE_BEATS = 3
 class Health(StrEnum):
     HEALTHY = "healthy"
     LATE = "late"
+    #: its lease has lapsed: whoever ran it no longer holds it
+    LOST = "lost"
     #: no beat for the step's ``heartbeat_healthy_threshold``
     UNHEALTHY = "unhealthy"
 
@@ -25,6 +27,11 @@ def health(beat_at: datetime | None, *, threshold_minutes: float, now: datetime)
     silent = now - beat_at
     if silent > timedelta(minutes=threshold_minutes):
         return Health.UNHEALTHY
-    if silent > timedelta(seconds=_LATE_BEATS * settings.HEARTBEAT_SECONDS):
-        return Health.LATE
-    return Health.HEALTHY
+    if silent > timedelta(seconds=settings.LEASE_SECONDS):
+        return Health.LOST
+    return Health.LATE if silent > timedelta(seconds=late_seconds()) else Health.HEALTHY
+
+
+def late_seconds() -> float:
+    """Return how long an attempt may be silent before it counts as late."""
+    return min(_LATE_BEATS * settings.HEARTBEAT_SECONDS, settings.LEASE_SECONDS)

@@ -34,6 +34,9 @@ _IMAGES = {
 _TEXTS = frozenset({".txt", ".md", ".csv", ".tsv", ".json", ".log", ".yaml", ".yml", ".toml", ".xml"})
 _TEXT_LIMIT = 512 * 1024
 _CHUNK = 256 * 1024
+#: of a text, beside what made it
+_PREVIEW_BYTES = 4000
+_PREVIEW_LINES = 12
 _POLICY = (
     "sandbox allow-scripts; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
     "script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'"
@@ -90,6 +93,20 @@ def raw(request: WebRequest, version: uuid.UUID, file: str) -> StreamingHttpResp
     return response
 
 
+def preview(version: ArtifactVersion) -> tuple[str, str]:
+    """Return the address of an image of an artifact version and the first lines of a text of it; "" for none."""
+    image_url = text = ""
+    for item in version.visualizations:
+        file = str(item.get("file", ""))
+        suffix = PurePosixPath(file).suffix.lower()
+        if suffix in _IMAGES and not image_url:
+            image_url = reverse("artifacts:raw", args=[version.id, file])
+        if suffix in _TEXTS and not text and (place := _place(version, file)):
+            with place.open("rb") as content:
+                text = content.read(_PREVIEW_BYTES).decode(errors="replace")
+    return image_url, "\n".join(text.splitlines()[:_PREVIEW_LINES])
+
+
 def _chunks(place: Path) -> Iterator[bytes]:
     with place.open("rb") as file:
         while chunk := file.read(_CHUNK):
@@ -108,15 +125,22 @@ def _find(version_id: uuid.UUID, file: str) -> tuple[ArtifactVersion, Path]:
     version = ArtifactVersion.objects.select_related("artifact", "producer__run").filter(id=version_id).first()
     if version is None or file not in {str(item.get("file", "")) for item in version.visualizations}:
         raise missing
+    place = _place(version, file)
+    if place is None:
+        raise missing
+    return version, place
+
+
+def _place(version: ArtifactVersion, file: str) -> Path | None:
+    """Return where a visualization lies; None when that is not in the version's folder, or not there."""
     root = (Path(settings.HOME) / "artifacts").resolve()
     parts = (*PurePosixPath(version.uri).parts, *PurePosixPath(file).parts)
     if any(part in {"..", "/"} for part in parts):
-        raise missing
+        return None
     folder = root.joinpath(*PurePosixPath(version.uri).parts).resolve()
     place = folder.joinpath(*PurePosixPath(file).parts).resolve()
-    if not (folder.is_relative_to(root) and place.is_relative_to(folder) and place.is_file()):
-        raise missing
-    return version, place
+    is_inside = folder.is_relative_to(root) and place.is_relative_to(folder)
+    return place if is_inside and place.is_file() else None
 
 
 def _safe_name(name: str) -> str:

@@ -22,6 +22,7 @@ STYLESHEETS: tuple[str, ...] = (
     "pages/pipelines",
     "pages/rerun",
     "pages/run",
+    "pages/run_tabs",
     "pages/runs",
     "pages/schedules",
     "utilities",

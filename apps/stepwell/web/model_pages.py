@@ -24,9 +24,9 @@ from stepwell.runs.models import Run
 from stepwell.web import present
 from stepwell.web.access import needs
 from stepwell.web.caller import address
+from stepwell.web.panel_parts import ArtifactRow, Fact, artifact_row
 from stepwell.web.request import WebRequest, render_page
 from stepwell.web.run_rows import listed, run_rows
-from stepwell.web.step_panel import ArtifactRow, Fact, artifact_row
 
 PAGE_ROWS = 40
 _RUNS_SHOWN = 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -47,6 +48,8 @@ class Moment:
     iso: str
     exact: str
     relative: str
+    #: ``02:05`` until then; empty once it is past
+    left: str = ""
 
 
 def moment(at: datetime | None, *, now: datetime | None = None) -> Moment | None:
@@ -59,7 +62,15 @@ def moment(at: datetime | None, *, now: datetime | None = None) -> Moment | None
         at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}",
         relative((now - at).total_seconds()),
+        _clock((at - now).total_seconds()),
     )
+
+
+def _clock(seconds: float) -> str:
+    if seconds <= 0:
+        return ""
+    hours, rest = divmod(math.ceil(seconds), 3600)
+    return f"{hours}:{rest // 60:02d}:{rest % 60:02d}" if hours else f"{rest // 60:02d}:{rest % 60:02d}"
 
 
 def relative(seconds: float) -> str:

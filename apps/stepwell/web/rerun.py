@@ -14,10 +14,11 @@ from django.views.decorators.http import require_http_methods
 from stepwell.accounts.models import Role, as_uuid
 from stepwell.core.ids import new_id
 from stepwell.core.plan import Overrides
-from stepwell.core.status import DONE_STEP, RerunScope, RunStatus, StepKind
+from stepwell.core.status import DONE_STEP, RerunCode, RerunScope, RunStatus, StepKind
 from stepwell.errors import UsageError
 from stepwell.execution import actions, previews
 from stepwell.execution.parameters import ParameterErrors
+from stepwell.pipelines.models import Snapshot
 from stepwell.runs.models import Run, StepRun
 from stepwell.web import forms, option_forms, present, run_page
 from stepwell.web.access import get_run_or_404, needs
@@ -31,6 +32,8 @@ class Form:
     """What was asked for, as far as it could be read. ``errors`` are by the field's key."""
 
     scope: str
+    from_steps: list[str]
+    code: str
     parameters: dict[str, Any] | None
     overrides: Overrides | None
     errors: dict[str, str]
@@ -72,7 +75,7 @@ def rerun(request: WebRequest, ref: str) -> HttpResponse:
     run = get_run_or_404(request, ref)
     steps = _steps(run)
     if request.method != "POST":
-        return _page(request, run, steps, Form(**_nothing(), scope=_default_scope(request, run, steps)))
+        return _page(request, run, steps, _first_form(request, run, steps))
     form = _read(run, steps, request.POST)
     if request.htmx or "preview" in request.POST:
         return _page(request, run, steps, form, posted=request.POST)
@@ -84,6 +87,8 @@ def rerun(request: WebRequest, ref: str) -> HttpResponse:
         new = actions.rerun(
             run=run,
             scope=form.scope,
+            from_steps=form.from_steps,
+            code=form.code,
             parameters=form.parameters,
             overrides=form.overrides,
             actor=request.user,
@@ -115,8 +120,22 @@ def _steps(run: Run) -> list[StepRun]:
     return sorted(chosen, key=lambda step: step.ordinal)
 
 
-def _nothing() -> dict[str, Any]:
-    return {"parameters": None, "overrides": None, "errors": {}, "parameter_errors": {}}
+def _first_form(request: WebRequest, run: Run, steps: list[StepRun]) -> Form:
+    """Return the form as the address asks for it: ``?scope=failed``, or ``?scope=steps&from=train``."""
+    known = {step.invocation_id for step in steps}
+    chosen = [name for name in request.GET.getlist("from") if name in known]
+    scope = _default_scope(request, run, steps)
+    if request.GET.get("scope") == RerunScope.FROM_STEPS and run.is_finished and chosen:
+        scope = RerunScope.FROM_STEPS
+    return Form(
+        scope=scope,
+        from_steps=chosen if scope == RerunScope.FROM_STEPS else [],
+        code=RerunCode.AS_RUN,
+        parameters=None,
+        overrides=None,
+        errors={},
+        parameter_errors={},
+    )
 
 
 def _can_resume(run: Run, steps: list[StepRun]) -> bool:
@@ -131,15 +150,25 @@ def _default_scope(request: WebRequest, run: Run, steps: list[StepRun]) -> str:
 def _read(run: Run, steps: list[StepRun], posted: QueryDict) -> Form:
     scope = posted.get("scope", RerunScope.WHOLE)
     if scope not in set(RerunScope):
-        raise UsageError("There is no such choice of what runs again.", hint="Choose everything, or from what failed.")
+        raise UsageError("There is no such choice of what runs again.", hint="Choose one the form offers.")
+    code = posted.get("code", RerunCode.AS_RUN)
+    if code not in set(RerunCode):
+        raise UsageError("There is no such choice of code.", hint="Choose the code as it ran, or the newest.")
+    snapshot = actions.snapshot_for(run, code)
     overrides, errors = option_forms.read_overrides(steps, posted, run.parsed_overrides)
+    # What was ticked stays in the form while another scope is chosen.
+    chosen = posted.getlist("from") if scope == RerunScope.FROM_STEPS else []
+    if scope == RerunScope.FROM_STEPS and not chosen:
+        errors["from"] = "Choose at least one step to run again."
     parameters, parameter_errors = None, {}
     try:
-        parameters = forms.read_parameters(run.snapshot.parameters_schema, posted)
+        parameters = forms.read_parameters(snapshot.parameters_schema, posted)
     except ParameterErrors as exc:
         parameter_errors = exc.fields
     return Form(
         scope=scope,
+        from_steps=chosen,
+        code=code,
         parameters=parameters,
         overrides=overrides if overrides.steps else None,
         errors=errors,
@@ -156,15 +185,20 @@ def _page(
     posted: QueryDict | None = None,
     status: int = 200,
 ) -> HttpResponse:
+    snapshot = actions.snapshot_for(run, form.code)
+    newest = run.pipeline.newest_runnable
+    kept = posted if posted is None or snapshot.id == run.snapshot_id else _known_fields(posted, run, snapshot)
     context = {
         "run": run,
+        "newest": newest if newest and newest.id != run.snapshot_id else None,
+        "ticked": set(posted.getlist("from")) if posted is not None else set(form.from_steps),
         "form": form,
         "can_resume": _can_resume(run, steps),
         "form_key": (posted or {}).get("form_key") or str(new_id()),
         "fields": forms.parameter_fields(
-            run.snapshot.parameters_schema,
-            run.parameters,
-            posted=posted,
+            snapshot.parameters_schema,
+            {**forms.defaults(snapshot.parameters_schema), **run.parameters},
+            posted=kept,
             errors=form.parameter_errors,
             show_was=posted is not None,
         ),
@@ -175,8 +209,25 @@ def _page(
     return render_page(request, "runs/rerun.html", context, fragments={"rerun-preview"}, status=status)
 
 
+def _known_fields(posted: QueryDict, run: Run, snapshot: Snapshot) -> QueryDict:
+    """Return the form's fields with the defaults of parameters that only the newer code has."""
+    filled = posted.copy()
+    known = run.snapshot.parameters_schema.get("properties", {})
+    for field in forms.parameter_fields(snapshot.parameters_schema, forms.defaults(snapshot.parameters_schema)):
+        if field.label not in known and field.key not in filled:
+            filled[field.key] = field.value
+    return filled
+
+
 def _forecast(run: Run, form: Form) -> Forecast:
-    found = previews.preview_rerun(run=run, scope=form.scope, parameters=form.parameters, overrides=form.overrides)
+    found = previews.preview_rerun(
+        run=run,
+        scope=form.scope,
+        from_steps=form.from_steps,
+        code=form.code,
+        parameters=form.parameters,
+        overrides=form.overrides,
+    )
     fates = [fate for _, fate, _ in found.steps]
     return Forecast(
         lines=_lines(found.steps),

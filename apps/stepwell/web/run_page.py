@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import F
 from django.urls import reverse
 
 from stepwell.accounts.models import Role, User
+from stepwell.artifacts.models import StepArtifact
 from stepwell.core.durations import format_duration
-from stepwell.core.status import FAILED_ATTEMPT, AttemptStatus, RerunScope, RunStatus, StepStatus
-from stepwell.runs.models import Attempt, Run, StepRun
+from stepwell.core.status import RerunScope, RunStatus, StepStatus
+from stepwell.runs.models import Attempt, Run
 from stepwell.web import present
 from stepwell.web.run_rows import Segment, segments, step_counts
 from stepwell.web.schedule_rows import schedule_of
+from stepwell.web.usual import usual_seconds
 
 #: shown before the title of the browser's tab
 _MARKS = {
@@ -27,7 +29,16 @@ _MARKS = {
     "cancelled": "⊘",
 }
 _SCOPES = {"failed": "from what failed", "whole": "everything", "steps": "from chosen steps"}
-_MESSAGE_LIMIT = 400
+#: pages of a run, by the name of their address
+_TABS = (
+    ("detail", "Overview"),
+    ("graph", "Graph"),
+    ("timeline", "Timeline"),
+    ("artifacts", "Artifacts"),
+    ("config", "Config"),
+    ("code", "Code"),
+    ("events", "Events"),
+)
 #: step options that are seconds
 _SECONDS = (".timeout", ".retry.delay")
 #: of a step, without reading the rest of its plan
@@ -76,22 +87,23 @@ class RunHead:
     segments: list[Segment]
     summary: str
     actions: Actions
+    tabs: list[Tab]
+    #: leads to the log of the attempt that began last
+    log_url: str
+    #: how long a run of the pipeline usually takes; empty when that is not known
+    usual: str
     #: the newest event this page knows of
     seq: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """The first step that failed, and what it said."""
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """One of the pages of a run. ``count``: empty where there is nothing to count."""
 
-    step: str
-    step_url: str
-    attempts: str
-    error: str
-    where: str
-    reason: str
-    log_url: str
-    more: str = field(default="")
+    key: str
+    label: str
+    url: str
+    count: str = ""
 
 
 def run_head(run: Run, user: User) -> RunHead:
@@ -118,6 +130,9 @@ def run_head(run: Run, user: User) -> RunHead:
         segments=parts,
         summary=f"{present.count(n_steps, 'step')}: {', '.join(part.phrase for part in parts)}" if parts else "",
         actions=_actions(run, user, counts),
+        tabs=tabs(run),
+        log_url=reverse("runs:logs", args=[run.number]),
+        usual=_usual(run),
         seq=run.next_seq - 1,
     )
 
@@ -128,27 +143,11 @@ def change(item: dict[str, Any]) -> Change:
     return Change(what, _option(item.get("old"), what), _option(item.get("new"), what))
 
 
-def failure(run: Run) -> Failure | None:
-    """Return what to say of the run's first failed step; None when no step failed."""
-    step = (
-        StepRun.objects.filter(run=run, status=StepStatus.FAILED)
-        .only("id", "invocation_id", "kind", "status_reason", "run_id")
-        .annotate(max_retries=MAX_RETRIES)
-        .order_by("ended_at", "ordinal")
-        .first()
-    )
-    if step is None:
-        return None
-    attempt = Attempt.objects.filter(step_run=step).defer("error_traceback", "progress").order_by("-number").first()
-    return Failure(
-        step=present.step_label(step.invocation_id),
-        step_url=step_url(run, step.invocation_id),
-        attempts=attempts_text(attempt, step.max_retries),
-        error=_error(attempt),
-        where=attempt.error_where if attempt else "",
-        reason=step.status_reason if not (attempt and attempt.error_type) else "",
-        log_url=_log_end(run, step, attempt),
-    )
+def tabs(run: Run) -> list[Tab]:
+    """Return the pages of a run in order; the log's is put between them by the page, which knows of which step."""
+    n_artifacts = StepArtifact.objects.filter(step_run__run=run, direction=StepArtifact.Direction.OUTPUT).count()
+    counts = {"artifacts": str(n_artifacts) if n_artifacts else ""}
+    return [Tab(key, label, reverse(f"runs:{key}", args=[run.number]), counts.get(key, "")) for key, label in _TABS]
 
 
 def attempts_text(attempt: Attempt | None, max_retries: int | None) -> str:
@@ -158,10 +157,10 @@ def attempts_text(attempt: Attempt | None, max_retries: int | None) -> str:
     return f"attempt {attempt.number} of {max(attempt.number, 1 + (max_retries or 0))}"
 
 
-def step_url(run: Run, invocation_id: str, attempt: int | None = None) -> str:
-    """Return the address of the run page with this step's panel open."""
-    query = present.query(step=invocation_id, attempt=attempt)
-    return f"{reverse('runs:detail', args=[run.number])}{query}"
+def step_url(run: Run, invocation_id: str, attempt: int | None = None, *, part: str = "", page: str = "detail") -> str:
+    """Return the address of a page of the run with this step's panel open, on one of its tabs."""
+    query = present.query(step=invocation_id, attempt=attempt, tab="" if part == "log" else part)
+    return f"{reverse(f'runs:{page}', args=[run.number])}{query}"
 
 
 def log_url(run: Run, invocation_id: str, attempt: int) -> str:
@@ -169,6 +168,11 @@ def log_url(run: Run, invocation_id: str, attempt: int) -> str:
     if "\n" in invocation_id:
         return ""
     return reverse("runs:log", args=[run.number, invocation_id, attempt])
+
+
+def _usual(run: Run) -> str:
+    seconds = usual_seconds([run.pipeline_id]).get(run.pipeline_id)
+    return format_duration(seconds) if seconds else ""
 
 
 def _actions(run: Run, user: User, counts: dict[str, int]) -> Actions:
@@ -183,25 +187,6 @@ def _actions(run: Run, user: User, counts: dict[str, int]) -> Actions:
     partly = run.is_finished and run.status != RunStatus.COMPLETED and counts.keys() & done
     failed_url = f"{rerun_url}?scope={RerunScope.FROM_FAILED}" if partly else ""
     return Actions(cancel_url=cancel_url, rerun_url=rerun_url, rerun_failed_url=failed_url)
-
-
-def _error(attempt: Attempt | None) -> str:
-    if attempt is None:
-        return ""
-    if attempt.error_type:
-        text = f"{attempt.error_type}: {attempt.error_message}".strip().removesuffix(":")
-        first = text.splitlines()[0] if text else ""
-        return first if len(first) <= _MESSAGE_LIMIT else f"{first[:_MESSAGE_LIMIT]}…"
-    if attempt.status in FAILED_ATTEMPT or attempt.status == AttemptStatus.CRASHED:
-        return attempt.status_reason or present.state(attempt.status).word
-    return ""
-
-
-def _log_end(run: Run, step: StepRun, attempt: Attempt | None) -> str:
-    if attempt is None or not attempt.log_lines:
-        return ""
-    url = log_url(run, step.invocation_id, attempt.number)
-    return f"{url}#L{attempt.log_lines}" if url else ""
 
 
 def _option(value: Any, what: str) -> str:

@@ -8,19 +8,27 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.urls import path, reverse
+from django.urls import path
 from django.views.decorators.http import require_POST, require_safe
 
 from stepwell.accounts.models import Role
 from stepwell.execution import actions
 from stepwell.runs.models import Run
-from stepwell.web import forms, option_forms, present, run_list, run_logs, run_page
+from stepwell.web import (
+    run_artifacts,
+    run_code,
+    run_config,
+    run_graph,
+    run_list,
+    run_logs,
+    run_tabs,
+    run_timeline,
+)
 from stepwell.web.access import get_run_or_404, needs
 from stepwell.web.request import WebRequest, record_run_act, render_page
 from stepwell.web.rerun import rerun
-from stepwell.web.step_panel import step_panel
-from stepwell.web.step_table import step_table
-from stepwell.web.story import story
+from stepwell.web.run_tabs import open_panel, run_context
+from stepwell.web.step_table import read_view, step_table
 
 
 @require_safe
@@ -28,7 +36,7 @@ from stepwell.web.story import story
 def detail(request: WebRequest, ref: str) -> HttpResponse:
     """Show a run; to htmx, what of it changed since."""
     run = get_run_or_404(request, ref)
-    context = {"head": run_page.run_head(run, request.user), "failure": run_page.failure(run), "tab": "overview"}
+    context = run_context(request, run, "detail")
     is_live = bool(request.htmx) and request.htmx.target == "run-live"
     if is_live and "part" in request.GET:
         return render_page(request, "runs/live.html", {**context, "live_query": "?part=head"})
@@ -37,64 +45,19 @@ def detail(request: WebRequest, ref: str) -> HttpResponse:
 
 
 def _overview(request: WebRequest, run: Run) -> dict[str, Any]:
-    wanted, number = request.GET.get("step", ""), request.GET.get("attempt", "")
-    attempt = int(number[:9]) if number.isascii() and number.isdigit() else None
-    table = step_table(run, wanted)
-    panel = step_panel(run, table.selected, attempt) if table.selected else None
+    view = read_view(request.GET)
+    table = step_table(run, view)
+    panel, asked = open_panel(request, run, table.selected)
     log_shown = panel.log.attempt_id if panel and panel.log else None
     return {
         "table": table,
         "panel": panel,
-        "live_query": present.query(
-            # Unless the person chose a step the panel follows the run: to what runs, then to what failed.
-            step=wanted,
-            attempt=attempt,
-            shown=log_shown,
-            mark=panel.mark if panel else None,
-        ),
+        # Unless the person chose a step the panel follows the run: to what runs, then to what failed.
+        "live_query": view.query(**asked, shown=log_shown, mark=panel.mark if panel else None),
         "is_new_log": (log_shown or "") != request.GET.get("shown", ""),
         "had_panel": bool(request.GET.get("mark")),
         "is_new_panel": panel is not None and panel.mark != request.GET.get("mark"),
     }
-
-
-@require_safe
-@needs(Role.VIEWER)
-def parameters(request: WebRequest, ref: str) -> HttpResponse:
-    """Show what a run was started with."""
-    run = get_run_or_404(request, ref)
-    fields = forms.parameter_fields(run.snapshot.parameters_schema, run.parameters)
-    types = {field.label: field.type_word for field in fields}
-    context = {
-        "head": run_page.run_head(run, request.user),
-        "failure": run_page.failure(run),
-        "tab": "parameters",
-        "parameters": [(name, types.get(name, ""), present.value(value)) for name, value in run.parameters.items()],
-        "overrides": option_forms.overrides_text(run.parsed_overrides),
-        "execution_mode": run.execution_mode.replace("_", " "),
-    }
-    return render_page(request, "runs/parameters.html", context)
-
-
-@require_safe
-@needs(Role.VIEWER)
-def events(request: WebRequest, ref: str) -> HttpResponse:
-    """Tell everything that happened in a run, in order."""
-    run = get_run_or_404(request, ref)
-    text = request.GET.get("after", "")
-    after = int(text[:15]) if text.isascii() and text.isdigit() else 0
-    lines, more = story(run, after=after)
-    url = reverse("runs:events", args=[run.number])
-    context = {
-        "head": run_page.run_head(run, request.user),
-        "failure": run_page.failure(run),
-        "tab": "events",
-        "lines": lines,
-        "events_url": f"{url}?after={after}" if after else url,
-        "first_url": url if after else "",
-        "next_url": f"{url}?after={more}" if more else "",
-    }
-    return render_page(request, "runs/events.html", context, fragments={"run-events"})
 
 
 @require_POST
@@ -125,7 +88,11 @@ urlpatterns = [
     path("runs/<str:ref>/", detail, name="detail"),
     path("runs/<str:ref>/rerun/", rerun, name="rerun"),
     path("runs/<str:ref>/cancellation/", cancellation, name="cancellation"),
-    path("runs/<str:ref>/parameters/", parameters, name="parameters"),
-    path("runs/<str:ref>/events/", events, name="events"),
+    *run_tabs.urlpatterns,
+    *run_graph.urlpatterns,
+    *run_timeline.urlpatterns,
+    *run_artifacts.urlpatterns,
+    *run_config.urlpatterns,
+    *run_code.urlpatterns,
     *run_logs.urlpatterns,
 ]

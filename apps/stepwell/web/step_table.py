@@ -1,19 +1,21 @@
-"""The steps of a run as a table with a bar of time per step; two queries however many steps."""
+"""The steps of a run as a table with a bar of time per step or group; two queries however many steps."""
 
 from __future__ import annotations
 
 import uuid
 from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from django.db.models import F
+from django.urls import reverse
 from django.utils import timezone
 
 from stepwell.core.status import DONE_STEP, AttemptStatus, StepKind, StepStatus
 from stepwell.runs.health import Health, health
 from stepwell.runs.models import Attempt, Run, StepRun
-from stepwell.web import present
+from stepwell.web import present, step_groups
 from stepwell.web.run_page import MAX_RETRIES, attempts_text, step_url
 
 _STEP_COLUMNS = (
@@ -22,11 +24,13 @@ _STEP_COLUMNS = (
     "kind",
     "invocation_id",
     "name",
+    "call_id",
     "status",
     "status_reason",
     "next_attempt_at",
     "started_at",
     "ended_at",
+    "origin_step__invocation_id",
     "origin_step__run__number",
 )
 _ATTEMPT_COLUMNS = ("id", "step_run_id", "number", "status", "queued_at", "started_at", "ended_at", "beat_at")
@@ -34,6 +38,16 @@ _ATTEMPT_COLUMNS = ("id", "step_run_id", "number", "status", "queued_at", "start
 _THINNEST = 0.7
 _THRESHOLD = F("plan__options__heartbeat_healthy_threshold")
 _DEFAULT_THRESHOLD = 30
+#: rows of steps; a larger run is looked at in its graph, or group by group
+_MOST_ROWS = 400
+_MOST_OPEN = 50
+#: the order of the table by state
+_BY_STATE = {
+    status: place
+    for place, status in enumerate(
+        ("failed", "running", "retrying", "queued", "pending", "cancelled", "skipped", "completed", "cached")
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +66,10 @@ class StepRow:
     label: str
     url: str
     state: present.State
-    #: "2 of 4 attempts", "from #1839"
-    tags: list[str]
+    #: "2 of 4"
+    tries: str
+    #: (text, address) of the run whose result it took
+    origin: tuple[str, str] | None
     beat: present.Moment | None
     #: "late" or "unhealthy"; "" when there is nothing to say
     trouble: str
@@ -63,37 +79,166 @@ class StepRow:
     bars: list[TimeBar]
     reason: str
     is_selected: bool = False
+    is_inside: bool = False
+    is_group: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRow:
+    """A group of steps; closed, it stands for all of them."""
+
+    group: step_groups.Group
+    tally: step_groups.Tally
+    state: present.State
+    #: opens or closes it
+    url: str
+    is_open: bool
+    took: present.Span | None
+    bars: list[TimeBar]
+    is_group: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepTable:
-    rows: list[StepRow]
+    rows: list[StepRow | GroupRow]
     total: present.Span | None
+    #: "order" or "state", and the addresses of both
+    by: str
+    by_urls: list[tuple[str, str, bool]]
+    #: steps that are not listed, because they are too many
+    n_hidden: int
     #: the invocation id whose panel is open; "" while there is no step
     selected: str
 
 
-def step_table(run: Run, wanted: str) -> StepTable:
-    """Return the table, with the panel open on ``wanted``, else on the first failed, else on a running step."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """How a person wants to see the table, as the address says."""
+
+    #: the step whose panel is open
+    step: str = ""
+    by: str = "order"
+    #: keys of the groups that are open
+    open: frozenset[str] = frozenset()
+
+    def query(self, **changes: str) -> str:
+        """Return the address of this view with changes."""
+        asked = {"step": self.step, "by": "" if self.by == "order" else self.by, "open": ",".join(sorted(self.open))}
+        return present.query(**{**asked, **changes})
+
+
+def read_view(query: Mapping[str, str]) -> View:
+    """Return the view that an address asks for."""
+    by = "state" if query.get("by") == "state" else "order"
+    keys = [key for key in query.get("open", "")[:4000].split(",") if key]
+    return View(step=query.get("step", ""), by=by, open=frozenset(keys[:_MOST_OPEN]))
+
+
+def step_table(run: Run, view: View) -> StepTable:
+    """Return the table, with the panel open on the step of ``view``, else on what failed first, else on what runs."""
+    query = StepRun.objects.filter(run=run).select_related("origin_step__run").only(*_STEP_COLUMNS)
     steps = [
         step
-        for step in StepRun.objects.filter(run=run)
-        .select_related("origin_step__run")
-        .only(*_STEP_COLUMNS)
-        .annotate(max_retries=MAX_RETRIES, threshold=_THRESHOLD)
+        for step in step_groups.with_groups(query).annotate(max_retries=MAX_RETRIES, threshold=_THRESHOLD)
         if step.kind != StepKind.PLAN or step.status != StepStatus.COMPLETED
     ]
-    attempts: dict[uuid.UUID, list[Attempt]] = defaultdict(list)
-    for attempt in Attempt.objects.filter(step_run__run=run).only(*_ATTEMPT_COLUMNS).order_by("number"):
-        attempts[attempt.step_run_id].append(attempt)
-    selected = _selected(steps, wanted)
-    scale = _Scale(run)
-    rows = [_row(run, step, attempts[step.id], scale, is_selected=step is selected) for step in steps]
+    selected = _selected(steps, view.step)
+    if view.by == "state":
+        steps.sort(key=lambda step: _BY_STATE.get(step.status, len(_BY_STATE)))
+    table = _Table(run, view, steps, selected)
     return StepTable(
-        rows=rows,
+        rows=table.rows,
         total=present.span(run.started_at, run.ended_at),
+        by=view.by,
+        by_urls=[
+            ("in order", view.query(by=""), view.by == "order"),
+            ("by state", view.query(by="state"), view.by == "state"),
+        ],
+        n_hidden=table.n_hidden,
         selected=selected.invocation_id if selected else "",
     )
+
+
+class _Table:
+    """The rows, a closed group being one; attempts are read for the steps that are listed."""
+
+    def __init__(self, run: Run, view: View, steps: list[StepRun], selected: StepRun | None) -> None:
+        self._run, self._view, self._selected = run, view, selected
+        self._scale = _Scale(run)
+        self.rows: list[StepRow | GroupRow] = []
+        self.n_hidden = 0
+        groups: dict[step_groups.Group | StepRun, list[StepRun]] = {}
+        for step in steps:
+            groups.setdefault(step_groups.group_of(step) or step, []).append(step)
+        listed, plan = self._choose(groups)
+        self._attempts = _attempts(listed)
+        for group, members in plan:
+            if group is not None:
+                self.rows.append(self._group(group, groups[group]))
+            self.rows.extend(self._row(step, is_inside=group is not None) for step in members)
+
+    def _choose(
+        self, groups: dict[step_groups.Group | StepRun, list[StepRun]]
+    ) -> tuple[list[StepRun], list[tuple[step_groups.Group | None, list[StepRun]]]]:
+        listed: list[StepRun] = []
+        plan: list[tuple[step_groups.Group | None, list[StepRun]]] = []
+        for owner, members in groups.items():
+            group = owner if isinstance(owner, step_groups.Group) else None
+            shown = members if group is None or self._is_open(group, members) else []
+            room = max(0, _MOST_ROWS - len(listed))
+            self.n_hidden += max(0, len(shown) - room)
+            listed += shown[:room]
+            if group is not None or shown[:room]:
+                plan.append((group, shown[:room]))
+        return listed, plan
+
+    def _is_open(self, group: step_groups.Group, members: list[StepRun]) -> bool:
+        is_few = len(members) <= step_groups.MOST_SHOWN
+        # Few are open unless closed by hand, which the address says with a minus.
+        return f"-{group.key}" not in self._view.open if is_few else group.key in self._view.open
+
+    def _group(self, group: step_groups.Group, members: list[StepRun]) -> GroupRow:
+        is_open = self._is_open(group, members)
+        is_few = len(members) <= step_groups.MOST_SHOWN
+        mark = f"-{group.key}" if is_few else group.key
+        keys = self._view.open ^ {mark}
+        tally = step_groups.tally(step.status for step in members)
+        starts = [step.started_at for step in members if step.started_at]
+        ends = [step.ended_at for step in members]
+        first, last = min(starts, default=None), None if None in ends else max(filter(None, ends), default=None)
+        bars = []
+        if first:
+            x, end = self._scale.percent(first), self._scale.percent(last or self._scale.now)
+            width = max(_THINNEST, end - x)
+            bars = [TimeBar(tally.status, f"{min(x, 100 - width):.2f}%", f"{width:.2f}%", f"{end:.2f}%")]
+        return GroupRow(
+            group=group,
+            tally=tally,
+            state=present.state(tally.status),
+            url=self._view.query(open=",".join(sorted(keys))) or "?",
+            is_open=is_open,
+            took=present.span(first, last, now=self._scale.now),
+            bars=bars,
+        )
+
+    def _row(self, step: StepRun, *, is_inside: bool) -> StepRow:
+        return _row(
+            self._run,
+            step,
+            self._attempts[step.id],
+            self._scale,
+            is_selected=step is self._selected,
+            is_inside=is_inside,
+            view=self._view,
+        )
+
+
+def _attempts(steps: list[StepRun]) -> dict[uuid.UUID, list[Attempt]]:
+    found: dict[uuid.UUID, list[Attempt]] = defaultdict(list)
+    rows = Attempt.objects.filter(step_run__in=[step.id for step in steps]).only(*_ATTEMPT_COLUMNS).order_by("number")
+    for attempt in rows:
+        found[attempt.step_run_id].append(attempt)
+    return found
 
 
 class _Scale:
@@ -119,7 +264,16 @@ def _selected(steps: list[StepRun], wanted: str) -> StepRun | None:
     return done[-1] if done else next(iter(steps), None)
 
 
-def _row(run: Run, step: StepRun, attempts: list[Attempt], scale: _Scale, *, is_selected: bool) -> StepRow:
+def _row(
+    run: Run,
+    step: StepRun,
+    attempts: list[Attempt],
+    scale: _Scale,
+    *,
+    is_selected: bool,
+    is_inside: bool,
+    view: View,
+) -> StepRow:
     newest = attempts[-1] if attempts else None
     is_running = newest is not None and newest.status == AttemptStatus.RUNNING
     beat_at = newest.beat_at if newest and is_running else None
@@ -128,9 +282,10 @@ def _row(run: Run, step: StepRun, attempts: list[Attempt], scale: _Scale, *, is_
     return StepRow(
         invocation_id=step.invocation_id,
         label=present.step_label(step.invocation_id),
-        url=step_url(run, step.invocation_id),
+        url=f"{reverse('runs:detail', args=[run.number])}{view.query(step=step.invocation_id)}",
         state=present.state(step.status),
-        tags=_tags(step, newest),
+        tries=_tries(step, newest),
+        origin=_origin(step),
         beat=present.moment(beat_at, now=scale.now),
         trouble="" if condition == Health.HEALTHY else str(condition),
         attempt_id=str(newest.id) if newest and is_running else "",
@@ -139,15 +294,21 @@ def _row(run: Run, step: StepRun, attempts: list[Attempt], scale: _Scale, *, is_
         bars=[bar for attempt in attempts for bar in _bars(attempt, scale)],
         reason=step.status_reason if step.status in {StepStatus.SKIPPED, StepStatus.CANCELLED} else "",
         is_selected=is_selected,
+        is_inside=is_inside,
     )
 
 
-def _tags(step: StepRun, newest: Attempt | None) -> list[str]:
-    if step.status == StepStatus.CACHED:
-        return [f"from #{step.origin_step.run.number}"] if step.origin_step else ["reused"]
+def _origin(step: StepRun) -> tuple[str, str] | None:
+    if step.status != StepStatus.CACHED or step.origin_step is None:
+        return None
+    made_it = step.origin_step
+    return f"from #{made_it.run.number}", step_url(made_it.run, made_it.invocation_id)
+
+
+def _tries(step: StepRun, newest: Attempt | None) -> str:
     if newest is None or (newest.number == 1 and step.status != StepStatus.RETRYING):
-        return []
-    return [attempts_text(newest, step.max_retries).removeprefix("attempt ")]
+        return ""
+    return attempts_text(newest, step.max_retries).removeprefix("attempt ")
 
 
 def _next_try(step: StepRun) -> present.Moment | None:

@@ -1,4 +1,5 @@
-// <beat-age at="ISO" attempt="UUID">: how old the newest heartbeat is; <live-run> moves `at` when one comes.
+// <beat-age at="ISO" late="SECONDS" lost="SECONDS">: how old the newest heartbeat is, and a badge once it is late or lost.
+// <live-run> moves `at` when a beat comes; silence needs no message.
 import { formatAge, secondsSince, tick } from "../lib/time.js";
 
 class BeatAge extends HTMLElement {
@@ -23,7 +24,14 @@ class BeatAge extends HTMLElement {
     const seconds = Math.max(0, secondsSince(this.getAttribute("at")));
     if (Number.isNaN(seconds)) return;
     const text = formatAge(seconds);
-    if (this.textContent !== text) this.textContent = text;
+    const [age, badge] = this.children;
+    if (age.textContent !== text) age.textContent = text;
+    const word = seconds > Number(this.getAttribute("lost")) ? "Lost" : seconds > Number(this.getAttribute("late")) ? "Late" : "";
+    // The server knows more than silence: a step that is unhealthy by its own option stays so until it beats.
+    if (word === badge.textContent || (word && badge.textContent === "Unhealthy")) return;
+    badge.textContent = word;
+    badge.hidden = !word;
+    badge.dataset.status = word === "Late" ? "warning" : "lost";
   }
 }
 

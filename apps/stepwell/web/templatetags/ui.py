@@ -5,15 +5,18 @@ from __future__ import annotations
 from functools import lru_cache
 
 from django import template
+from django.conf import settings
 from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from stepwell.runs.health import late_seconds
 from stepwell.web import assets
 from stepwell.web.present import Moment, Span, State
 
 register = template.Library()
 _NOTHING = format_html("{}", "–")
+_HIDDEN = format_html("{}", " hidden")
 
 
 @register.simple_tag
@@ -93,8 +96,29 @@ def took(span: Span | None) -> SafeString:
 
 
 @register.simple_tag
-def beat(moment: Moment | None) -> SafeString:
-    """Print how old the newest heartbeat is."""
+def beat(moment: Moment | None, trouble: str = "") -> SafeString:
+    """Print how old the newest heartbeat is, and ``late``, ``lost`` or ``unhealthy``; it ticks where scripts run."""
     if moment is None:
         return format_html("{}", "no beat yet")
-    return format_html('beat <beat-age at="{0}" title="{1}">{2}</beat-age>', moment.iso, moment.exact, moment.relative)
+    return format_html(
+        'beat <beat-age at="{}" late="{}" lost="{}" title="{}"><span>{}</span>'
+        '<b class="tag tag--state" data-status="{}"{}>{}</b></beat-age>',
+        moment.iso,
+        f"{late_seconds():g}",
+        f"{settings.LEASE_SECONDS:g}",
+        moment.exact,
+        moment.relative,
+        "warning" if trouble == "late" else "lost",
+        "" if trouble else _HIDDEN,
+        trouble.capitalize(),
+    )
+
+
+@register.simple_tag
+def countdown(moment: Moment | None) -> SafeString:
+    """Print the time left until a moment as ``00:07``, ticking where scripts run."""
+    if moment is None:
+        return _NOTHING
+    return format_html(
+        '<count-down to="{}" title="{}">{}</count-down>', moment.iso, moment.exact, moment.left or moment.relative
+    )

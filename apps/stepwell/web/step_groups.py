@@ -1,0 +1,84 @@
+"""Which steps of a run belong together: those of one ``map`` or ``product``, and those grouped by an option."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from django.db.models import F, Q, QuerySet
+
+from stepwell.runs.models import DriverCall, StepRun
+from stepwell.web.run_rows import Segment, segments
+
+#: a group with more steps than this is one row, or one node, until it is opened
+MOST_SHOWN = 8
+_MAPS = (DriverCall.Kind.MAP, DriverCall.Kind.PRODUCT)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """``key`` names it in addresses; ``kind`` is ``map``, ``product`` or ``group``."""
+
+    key: str
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How the steps of a group stand."""
+
+    n: int
+    #: one status for all of them
+    status: str
+    phrase: str
+    segments: list[Segment]
+
+
+def with_groups(steps: QuerySet[StepRun]) -> QuerySet[StepRun]:
+    """Return the query with what ``group_of`` reads."""
+    return steps.annotate(
+        group_id=F("plan__options__group__id"),
+        group_name=F("plan__options__group__name"),
+        call_kind=F("call__kind"),
+        call_name=F("call__name"),
+    )
+
+
+def group_of(step: StepRun) -> Group | None:
+    """Return the group of a step that ``with_groups`` read; None when it stands alone."""
+    kind = step.call_kind  # type: ignore[attr-defined]
+    if kind in _MAPS:
+        return Group(f"m{step.call_id.hex[-12:]}", step.call_name or step.name, kind)  # type: ignore[attr-defined]
+    if step.group_id:  # type: ignore[attr-defined]
+        return Group(f"g{step.group_id}", step.group_name or step.group_id, "group")  # type: ignore[attr-defined]
+    return None
+
+
+def members(steps: QuerySet[StepRun], key: str) -> QuerySet[StepRun]:
+    """Return the steps of ``steps`` in the group with this key."""
+    if key.startswith("m"):
+        # The end of the id is what addresses carry; within a run it is unique.
+        calls = DriverCall.objects.filter(kind__in=_MAPS, driver__run_id__in=steps.values("run_id")[:1])
+        ids = [call for call in calls.values_list("id", flat=True) if call.hex.endswith(key[1:])]
+        return steps.filter(call_id__in=ids)
+    return steps.filter(~Q(call__kind__in=_MAPS) | Q(call=None), plan__options__group__id=key[1:])
+
+
+def tally(statuses: Iterable[str]) -> Tally:
+    """Return how many steps are in which status: ``950 completed, 3 failed, 47 running``."""
+    counts = Counter(statuses)
+    parts = segments(counts)
+    return Tally(
+        n=counts.total(), status=_fold(counts), phrase=", ".join(part.phrase for part in parts), segments=parts
+    )
+
+
+def _fold(counts: Counter[str]) -> str:
+    for status in ("failed", "running", "retrying", "queued"):
+        if counts[status]:
+            return status
+    if counts["pending"] and counts.total() > counts["pending"]:
+        return "running"
+    return next((status for status in ("pending", "cancelled", "skipped", "completed", "cached") if counts[status]), "")
