@@ -18,6 +18,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="play only these scenarios")
     parser.add_argument("--store", choices=["sqlite", "postgres"], help="only on this store")
     parser.add_argument("--mutants", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--only-mutants", action="store_true", help="leave out the program as it is")
     parser.add_argument("--write", action="store_true", help="write the table into docs/reliability.md")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="stepwell-faults-") as folder:
@@ -31,7 +32,7 @@ def main() -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from tests.faults import harness, table
-    from tests.faults.mutants import MUTANTS
+    from tests.faults.mutants import all_mutants
 
     began = time.monotonic()
     scenarios = harness.load_scenarios()
@@ -43,9 +44,11 @@ def _run(options: argparse.Namespace) -> int:
             lanes.submit(harness.play, one, store, prepared=folder)
             for one in sorted(chosen, key=lambda one: one.limit)
             for store in one.stores
-            if store in stores
+            if store in stores and not options.only_mutants
         ]
-        seeded = [mutant for mutant in MUTANTS if scenarios.get(mutant.scenario) in chosen and mutant.store in stores]
+        seeded = [
+            mutant for mutant in all_mutants() if scenarios.get(mutant.scenario) in chosen and mutant.store in stores
+        ]
         trials = [
             (
                 mutant,

@@ -19,24 +19,29 @@ class Mutant:
     new: str
     scenario: str
     store: str = "sqlite"
+    #: further (file, old, new) of the same mistake, where one guard stands behind another
+    more: tuple[tuple[str, str, str], ...] = ()
+
+    def apply(self, apps: Path) -> dict[Path, str]:
+        """Return the texts of the files below ``apps`` that have the mistake in them.
+
+        Raises:
+            StalePatch: What it replaces is not there any more, or stands there more than once.
+        """
+        texts: dict[Path, str] = {}
+        for file, old, new in ((self.file, self.old, self.new), *self.more):
+            path = apps / "stepwell" / file
+            text = texts.get(path) or path.read_text(encoding="utf-8")
+            if text.count(old) != 1:
+                raise StalePatch(f"Mutant “{self.name}”: {old!r} stands {text.count(old)} times in {file}.")
+            texts[path] = text.replace(old, new)
+        return texts
 
 
-MUTANTS = (
-    Mutant(
-        name="writes without the fence",
-        file="execution/claims.py",
-        old="filter(id=self.attempt.id, fence=self.fence, status=AttemptStatus.RUNNING)",
-        new="filter(id=self.attempt.id)",
-        scenario="runner_stopped",
-    ),
-    Mutant(
-        name="claim without looking",
-        file="execution/claims.py",
-        old="Attempt.objects.filter(id=attempt_id, status=AttemptStatus.QUEUED)",
-        new="Attempt.objects.filter(id=attempt_id)",
-        scenario="claim_race",
-    ),
-)
+def all_mutants() -> tuple[Mutant, ...]:
+    from tests.faults import seeded_elsewhere, seeded_execution
+
+    return (*seeded_execution.MUTANTS, *seeded_elsewhere.MUTANTS)
 
 
 class StalePatch(Exception):
@@ -51,9 +56,6 @@ def seed(mutant: Mutant, folder: Path) -> Path:
     """
     copy = folder / "apps"
     shutil.copytree(APPS, copy)
-    path = copy / "stepwell" / mutant.file
-    text = path.read_text()
-    if text.count(mutant.old) != 1:
-        raise StalePatch(f"Mutant “{mutant.name}”: its text stands {text.count(mutant.old)} times in {mutant.file}.")
-    path.write_text(text.replace(mutant.old, mutant.new))
+    for path, text in mutant.apply(copy).items():
+        path.write_text(text, encoding="utf-8")
     return copy

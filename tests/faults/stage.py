@@ -35,8 +35,8 @@ PACE = {
     "STEPWELL_SWEEP_SECONDS": "0.3",
     "STEPWELL_GRACE_SECONDS": "1",
 }
-#: how much slower than on a quiet machine things may be before we call them stuck
-PATIENCE = 3
+#: how much slower than on a quiet machine things may be: by as much as others keep it busy
+PATIENCE = min(6.0, max(1.5, os.getloadavg()[0] / (os.cpu_count() or 1)))
 LEASE, SWEEP = float(PACE["STEPWELL_LEASE_SECONDS"]), float(PACE["STEPWELL_SWEEP_SECONDS"])
 
 
@@ -219,6 +219,12 @@ class Stage:
         """Return how many crashes and failures steps were charged with."""
         steps = StepRun.objects.filter(run_id__in=self.accepted)
         return sum(self.steadily(lambda: list(steps.values_list("crashes", flat=True))))
+
+    def charges(self) -> str:
+        """Return the crashes that steps were charged with, in words, or nothing."""
+        crashed = Attempt.objects.filter(step_run__run_id__in=self.accepted, status="crashed")
+        rows = self.steadily(lambda: list(crashed.values_list("step_run__invocation_id", "status_reason")))
+        return "; ".join(f"{name} was charged: {reason}" for name, reason in rows)
 
     def node(self, process: Process) -> RunnerNode:
         return self.steadily(lambda: RunnerNode.objects.get(pid=process.pid, stopped_at=None))

@@ -17,7 +17,7 @@ from stepwell.core.plan import Overrides
 from stepwell.core.status import TERMINAL_RUN, RerunCode, RerunScope, RunStatus, StepKind, StepStatus, Trigger
 from stepwell.engine.advance import advance
 from stepwell.errors import Conflict, UsageError
-from stepwell.execution import changes, moves, runnames, waits
+from stepwell.execution import changes, disk, moves, runnames, waits
 from stepwell.execution.parameters import check_parameters
 from stepwell.execution.stores import OrmRunStore
 from stepwell.pipelines.models import Pipeline, Snapshot
@@ -183,6 +183,7 @@ def next_run_number() -> int:
 
 
 def _store_or_earlier(run: Run) -> Run:
+    disk.require_room()
     try:
         with transaction.atomic():
             return _store(run)

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from django.db import close_old_connections, connections
 
+from stepwell.kit.steady import AWAY
+
 log = logging.getLogger(__name__)
 #: how often an outbox is looked at
 _LOOK_SECONDS = 1.0
@@ -25,6 +27,9 @@ class Courier(threading.Thread):
         while not self.stop.wait(_LOOK_SECONDS):
             try:
                 self._deliver()
+            except AWAY as exc:
+                log.warning("Deliveries (%s) wait for the database: %s", self.name, str(exc).strip())
+                close_old_connections()
             except Exception:
                 # Boundary of the thread: a database that is away for a moment must not end it.
                 log.exception("A round of deliveries (%s) failed; the next one is tried.", self.name)

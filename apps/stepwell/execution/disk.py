@@ -7,10 +7,21 @@ from pathlib import Path
 
 from django.conf import settings
 
+from stepwell.errors import Unavailable
 from stepwell.execution import inputs
 
 #: share of a small disk that is kept free
 _SHARE = 0.05
+
+
+def require_room() -> None:
+    """Refuse to take on more work.
+
+    Raises:
+        Unavailable: There is too little room.
+    """
+    if problem := shortage():
+        raise Unavailable(f"{problem} No run is started until there is more.", hint="Free space on the server's disk.")
 
 
 def shortage() -> str:

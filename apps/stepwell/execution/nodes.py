@@ -21,11 +21,17 @@ def host_name() -> str:
 
 
 def register(kind: str, *, slots: int) -> RunnerNode:
-    """Store this process as a node."""
+    """Store this process as a node; again, when the first answer was lost, changes nothing."""
     me = trees.identify(os.getpid())
     assert me is not None
-    node = RunnerNode.objects.create(
-        kind=kind, host=host_name(), pid=me.pid, pid_start=str(me.start_time), boot_id=me.boot_id, slots=slots
+    node, _ = RunnerNode.objects.get_or_create(
+        kind=kind,
+        host=host_name(),
+        pid=me.pid,
+        pid_start=str(me.start_time),
+        boot_id=me.boot_id,
+        stopped_at=None,
+        defaults={"slots": slots},
     )
     seen(node.id)
     return node

@@ -33,6 +33,8 @@ _POLL_SECONDS = 0.05
 #: how long the other idle slots rest unless they are woken
 _REST_SECONDS = 1.0
 _TICK_SECONDS = 0.25
+#: a database that is away when a runner starts is waited for
+_START_SECONDS = 30
 #: runs of bulk jobs handled between two looks at everything else
 _BULK_A_TICK = 10
 #: how often drafts whose process died, and runs that are too old, are looked for
@@ -157,7 +159,8 @@ class Runner:
         keep_connections()
         trees.become_subreaper()
         slots = InstanceSettings.load().step_slots
-        self.node = nodes.register(RunnerNode.Kind.RUNNER, slots=slots)
+        register = partial(nodes.register, RunnerNode.Kind.RUNNER, slots=slots)
+        self.node = steadily(register, seconds=_START_SECONDS, what="The runner's start")
         self.drivers = Drivers(node_id=self.node.id, hosts=self.hosts, stops=self.stops)
         self.drivers.start()
         self.worker = Worker(node_id=self.node.id, hosts=self.hosts, stops=self.stops, hand_over=self.drivers.take)
@@ -203,6 +206,10 @@ class Runner:
                     next_sweep = time.monotonic() + settings.SWEEP_SECONDS
                 if time.monotonic() >= next_tidy:
                     next_tidy = time.monotonic() + self._tidy()
+            except AWAY as exc:
+                log.warning("The runner's clock waits for the database: %s", str(exc).strip())
+                close_old_connections()
+                self._stopping.wait(1)
             except Exception:
                 # Boundary of the clock: a database that is away for a moment must not end the runner.
                 log.exception("A round of the runner's clock failed; the next one is tried.")

@@ -10,6 +10,7 @@ from stepwell.engine.logfile import LogWriter
 from stepwell.execution.claims import Claim
 from stepwell.execution.launching import Launch
 from stepwell.runs.logs import log_path
+from stepwell.runs.models import Attempt
 
 
 class StepLog(LogWriter):
@@ -47,6 +48,14 @@ def open_log(claim: Claim, launch: Launch, *, is_echoed: bool = False) -> StepLo
     for remark in remarks(launch.options) if not log.n_bytes else ():
         log.note(remark)
     return log
+
+
+def close(attempt: Attempt, reason: str) -> None:
+    """Write into the log of an attempt whose runner is dead that its end may be missing, and close it."""
+    log = LogWriter(log_path(attempt.step_run.run_id, attempt.id))
+    log.note(f"{reason.rstrip('.')}. What the step printed in its last second may be missing.")
+    log.seal()
+    Attempt.objects.filter(id=attempt.id).update(log_bytes=log.n_bytes, log_lines=log.n_lines, log_sealed=True)
 
 
 def remarks(options: StepOptions) -> list[str]:

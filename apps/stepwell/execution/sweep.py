@@ -23,7 +23,7 @@ from stepwell.core.status import AttemptStatus, ExecutionMode, RunStatus, StepKi
 from stepwell.engine import trees
 from stepwell.engine.advance import advance
 from stepwell.engine.ports import Outcome
-from stepwell.execution import moves, nodes, publish
+from stepwell.execution import moves, nodes, publish, steplog
 from stepwell.execution.claims import Claim, LeaseLost
 from stepwell.execution.doorbell import ring
 from stepwell.execution.stores import OrmRunStore
@@ -92,7 +92,8 @@ def reap_lapsed() -> None:
     """Take back running attempts whose lease lapsed, or that have none."""
     lapsed = Q(lease_until__isnull=True) | Q(lease_until__lt=DbNow())
     found = _pages(Attempt.objects.filter(lapsed, status=AttemptStatus.RUNNING))
-    list(_each(found, partial(_crash, reason="Its runner stopped answering; the lease lapsed.")))
+    reason = "Its runner stopped answering; the lease lapsed."
+    list(_each(found, partial(_crash, reason=reason, only_if=lapsed)))
 
 
 def reap_dead_nodes() -> None:
@@ -103,7 +104,8 @@ def reap_dead_nodes() -> None:
         RunnerNode.objects.filter(id=node.id, stopped_at__isnull=True).update(stopped_at=timezone.now())
     dead = nodes.of_this_machine().filter(stopped_at__isnull=False).values("id")
     found = _pages(Attempt.objects.filter(status=AttemptStatus.RUNNING, owner_id__in=dead))
-    list(_each(found, partial(_crash, reason="Its runner was killed.")))
+    # Nobody else writes its log any more.
+    list(_each(found, partial(_crash, reason="Its runner was killed.", only_if=Q(), closes_log=True)))
 
 
 def end_scripts_of_dead_nodes() -> None:
@@ -147,7 +149,8 @@ def force_cancelled() -> None:
 
 def _force(run: Run) -> None:
     for attempt in Attempt.objects.filter(step_run__run=run, status=AttemptStatus.RUNNING):
-        _end(attempt, Outcome(status=AttemptStatus.CANCELLED, reason="Cancelled; it did not stop in time."))
+        cancelled = Outcome(status=AttemptStatus.CANCELLED, reason="Cancelled; it did not stop in time.")
+        _take_back(attempt, cancelled, only_if=Q())
     with transaction.atomic():
         moves.lock_run(id=run.id)
         unheard = StepRun.objects.filter(run=run, kind=StepKind.CLEANUP, status=StepStatus.QUEUED)
@@ -163,6 +166,7 @@ def resume_stalled() -> None:
 
 
 def _advance(run: Run) -> None:
+    log.warning("Run #%s stood still; it is taken on.", run.number)
     with transaction.atomic():
         moves.lock_run(id=run.id)
         advance(OrmRunStore(), run.id)
@@ -197,28 +201,29 @@ def _each(rows: Iterable[Row], act: Callable[[Row], object]) -> Iterator[bool]:
             yield True
 
 
-def _crash(attempt: Attempt, *, reason: str) -> None:
-    log.warning("Attempt %s is taken back: %s", attempt.id, reason)
+def _crash(attempt: Attempt, *, reason: str, only_if: Q, closes_log: bool = False) -> None:
+    _take_back(attempt, Outcome(status=AttemptStatus.CRASHED, reason=reason), only_if=only_if, closes_log=closes_log)
+
+
+def _take_back(attempt: Attempt, outcome: Outcome, *, only_if: Q, closes_log: bool = False) -> None:
+    """End an attempt its owner cannot, if ``only_if`` is still true of it."""
+    # With the fence raised, the old owner can store nothing from here on; then its processes go, and only then may
+    # another attempt start.
+    mine = Attempt.objects.filter(only_if, id=attempt.id, fence=attempt.fence, status=AttemptStatus.RUNNING)
+    if not mine.update(fence=F("fence") + 1):
+        return
+    log.warning("Attempt %s is taken back: %s", attempt.id, outcome.reason)
     if attempt.host == nodes.host_name():
         for pid in trees.find_left_behind(marker=str(attempt.id)):
             trees.signal_tree(pid, signal.SIGKILL)
-    _end(attempt, Outcome(status=AttemptStatus.CRASHED, reason=reason))
-
-
-def _end(attempt: Attempt, outcome: Outcome) -> None:
-    # Raising the fence first means the old owner, should it still run, can store nothing from here on.
-    fence = attempt.fence + 1
+    if closes_log:
+        steplog.close(attempt, outcome.reason)
     step = StepRun.objects.select_related("run").get(id=attempt.step_run_id)
+    claim = Claim(attempt=attempt, step=step, owner_id=attempt.owner_id, fence=attempt.fence + 1)
     try:
         with transaction.atomic():
-            moves.lock_run(id=step.run_id)
-            raised = Attempt.objects.filter(id=attempt.id, fence=attempt.fence, status=AttemptStatus.RUNNING).update(
-                fence=F("fence") + 1
-            )
-            if raised:
-                claim = Claim(attempt=attempt, step=step, owner_id=attempt.owner_id, fence=fence)
-                publish.publish(claim, outcome)
-                failpoints.hit("during_reap")
+            publish.publish(claim, outcome)
+            failpoints.hit("during_reap")
     except LeaseLost:
         log.info("Attempt %s ended meanwhile.", attempt.id)
 

@@ -56,7 +56,8 @@ def _watch(connection: BaseDatabaseWrapper, **_: Any) -> None:
             return execute(sql, params, many, context)
         return _fail(connection, lambda: execute(sql, params, many, context))
 
-    if single not in connection.execute_wrappers:
+    # The signal comes again when a connection is opened anew.
+    if not any(wrapper.__qualname__ == single.__qualname__ for wrapper in connection.execute_wrappers):
         connection.execute_wrappers.append(single)
 
 

@@ -17,10 +17,15 @@ AWAY = (OperationalError, InterfaceError)
 
 
 def keep_connections() -> None:
-    """Keep one SQLite connection per thread open: opening one per attempt costs more than the attempt's writes."""
+    """Keep one connection per thread open: opening one per attempt costs more than the attempt's writes.
+
+    No pool: after an outage it waits longer and longer between its tries, while a step's lease runs out.
+    """
     database = connections["default"]
-    if database.vendor == "sqlite":
-        database.settings_dict["CONN_MAX_AGE"] = None
+    database.close()
+    database.settings_dict["CONN_MAX_AGE"] = None
+    database.settings_dict["OPTIONS"] = {**database.settings_dict["OPTIONS"]}
+    database.settings_dict["OPTIONS"].pop("pool", None)
 
 
 def steadily(work: Callable[[], Answer], *, seconds: float, what: str) -> Answer:

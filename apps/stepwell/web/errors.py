@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from stepwell.errors import StepwellError
+from stepwell.kit.steady import AWAY
 
 _TITLES = {
     400: "This request is not right",
@@ -42,6 +44,11 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    # Django calls this while it handles the exception; a database that is away is nobody's mistake.
+    if isinstance(sys.exc_info()[1], AWAY):
+        page = _page(request, 503, "The database does not answer now.", hint="Load the page again in a moment.")
+        page["Retry-After"] = "2"
+        return page
     return _page(
         request,
         500,

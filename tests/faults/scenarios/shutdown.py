@@ -6,7 +6,7 @@ import signal
 import time
 
 from tests.faults.scenarios import scenario
-from tests.faults.stage import Stage, check
+from tests.faults.stage import PATIENCE, Stage, check
 
 
 @scenario("F15")
@@ -43,9 +43,10 @@ def stopped_too_early(stage: Stage) -> None:
 @scenario("F17", limit=120)
 def signals(stage: Stage) -> int:
     """Two SIGTERMs with a step that ignores them, SIGINT, SIGHUP, SIGTERM in the start: each ends in order, at once."""
-    for numbers, most in (((signal.SIGTERM, signal.SIGTERM), 4), ((signal.SIGINT,), 8), ((signal.SIGHUP,), 8)):
-        runner = stage.runner()
-        run = stage.start("tree", seconds=30.0, deaf=True)
+    for numbers, most in (((signal.SIGTERM, signal.SIGTERM), 9), ((signal.SIGINT,), 12), ((signal.SIGHUP,), 12)):
+        # Who is not in a hurry has the grace, twice.
+        runner = stage.runner(STEPWELL_GRACE_SECONDS="10" if len(numbers) > 1 else "1")
+        run = stage.start("tree", seconds=60.0, deaf=True)
         stage.until_noted_of("ready", run)
         began = time.monotonic()
         for number in numbers:
@@ -54,7 +55,7 @@ def signals(stage: Stage) -> int:
         check(runner.popen.wait(20) == 0, f"{numbers}: exit code {runner.popen.returncode}")
         took = time.monotonic() - began
         stage.figures["+".join(number.name for number in numbers)] = f"{took:.1f} s"
-        check(took < most, f"{numbers}: took {took:.1f} s")
+        check(took < PATIENCE * most, f"{numbers}: took {took:.1f} s")
         statuses = [attempt.status for attempt in stage.attempts(run, "parent")]
         check(statuses == ["interrupted", "queued"], f"{numbers}: {statuses}")
         check("Traceback" not in runner.said(), f"{numbers}: a traceback")
@@ -86,7 +87,7 @@ def deploys_under_load(stage: Stage) -> int:
     stage.wait(seconds=70)
     runs = [stage.status(run) for run in stage.runs()]
     check(set(runs) == {"completed"}, f"{set(runs)}")
-    check(not stage.charged(), f"{stage.charged()} crashes were charged")
+    check(not stage.charges(), stage.charges())
     return replaced
 
 

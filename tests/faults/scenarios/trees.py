@@ -6,7 +6,7 @@ import signal
 import time
 
 from tests.faults.scenarios import scenario
-from tests.faults.stage import Stage, check
+from tests.faults.stage import PATIENCE, Stage, check
 
 
 @scenario("F28", quick=True)
@@ -18,7 +18,7 @@ def left_behind(stage: Stage) -> int:
     began = time.monotonic()
     stage.wait()
     check(stage.status(run) == "completed", stage.status(run))
-    check(time.monotonic() - began < 12, "the end waited for who held the pipe")
+    check(time.monotonic() - began < PATIENCE * 8, "the end waited for who held the pipe")
     check(runner.is_alive, "the runner ended")
     return 4
 
@@ -55,7 +55,7 @@ def runner_killed_with_tree(stage: Stage) -> None:
 def tree_killed_at_once(stage: Stage) -> None:
     """kill -9 of runner and step host together: what the step left elsewhere ends when the next runner starts."""
     runner = stage.runner()
-    run = stage.start("tree", seconds=60.0, deaf=True)
+    run = stage.start("tree", seconds=60.0, deaf=True, hidden=False)
     stage.until_noted("ready")
     host = runner.below()[0]
     runner.send(signal.SIGKILL)
@@ -87,7 +87,7 @@ def native_code_timed_out(stage: Stage) -> None:
     attempt = stage.attempts(run, "holds_gil")[0]
     took = (attempt.ended_at - attempt.started_at).total_seconds()
     stage.figures["stopped after"] = f"{took:.1f} s of 3 s"
-    check(took < 3 + 2 + 3, f"stopped after {took:.1f} s")
+    check(took < PATIENCE * (3 + 2 + 3), f"stopped after {took:.1f} s")
 
 
 @scenario("F27")
@@ -97,7 +97,7 @@ def busy_steps(stage: Stage) -> int:
     runs = stage.start_many(4, "counting", seconds=6.0)
     stage.wait(seconds=60)
     check(all(stage.status(run) == "completed" for run in runs), "not all completed")
-    check(not stage.charged(), f"{stage.charged()} crashes were charged")
+    check(not stage.charges(), stage.charges())
     return 4
 
 

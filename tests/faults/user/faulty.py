@@ -53,17 +53,16 @@ def work(value: int, seconds: float, lines: int = 5) -> int:
 
 
 @step
-def held(seconds: float) -> int:
-    """Take ``seconds`` the first time, and next to nothing afterwards."""
-    if note("begin") == 0:
-        wait(seconds)
+def held(seconds: float, later: float) -> int:
+    """Take ``seconds`` the first time, and ``later`` afterwards."""
+    wait(seconds if note("begin") == 0 else later)
     note("end")
     return 1
 
 
 @pipeline(enable_cache=False)
-def patient(seconds: float = 60.0):
-    work(held(seconds), 0.0, id="after")
+def patient(seconds: float = 60.0, later: float = 0.0):
+    work(held(seconds, later), 0.0, id="after")
 
 
 @step
@@ -134,10 +133,11 @@ time.sleep(120)
 """
 
 
-def leave_behind() -> None:
+def leave_behind(hidden: bool) -> None:
     """Start what outlives a careless runner: own sessions, a double fork, holders of our pipe, a clean environment."""
     left = [sys.executable, "-c", _LEFT]
-    for options in ({}, {"start_new_session": True}, {"env": {"PATH": os.environ["PATH"]}, "start_new_session": True}):
+    bare = {"env": {"PATH": os.environ["PATH"]}} if hidden else {}
+    for options in ({}, {"start_new_session": True}, {**bare, "start_new_session": True}):
         note("child", subprocess.Popen(left, **options).pid)
     told, tell = os.pipe()
     if os.fork() == 0:
@@ -149,19 +149,19 @@ def leave_behind() -> None:
 
 
 @step
-def parent(seconds: float, deaf: bool) -> int:
+def parent(seconds: float, deaf: bool, hidden: bool) -> int:
     note("begin")
     if deaf:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    leave_behind()
+    leave_behind(hidden)
     note("ready")
     wait(seconds)
     return 1
 
 
 @pipeline(enable_cache=False)
-def tree(seconds: float = 0.0, deaf: bool = False):
-    parent(seconds, deaf)
+def tree(seconds: float = 0.0, deaf: bool = False, hidden: bool = True):
+    parent(seconds, deaf, hidden)
 
 
 @step
