@@ -84,8 +84,8 @@ MUTANTS = (
     Mutant(
         name="cancelling leaves what waits",
         file="execution/actions.py",
-        old='            failpoints.hit("during_cancel")\n            advance(OrmRunStore(), run.id)\n',
-        new='            failpoints.hit("during_cancel")\n',
+        old="            waits.cancel_open(run)\n            advance(OrmRunStore(), run.id)\n",
+        new="            waits.cancel_open(run)\n",
         scenario="cancel_what_waits",
     ),
     Mutant(
@@ -134,8 +134,8 @@ MUTANTS = (
     Mutant(
         name="a script does not look for steps taken from it",
         file="execution/script.py",
-        old="        self.waiting.extend(found for found in waiting_in(run.id) if found not in self.waiting)\n",
-        new="",
+        old="            if attempt_id not in known:\n",
+        new="            if False:\n",
         scenario="script_stopped",
     ),
     Mutant(
