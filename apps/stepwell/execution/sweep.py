@@ -34,6 +34,8 @@ from stepwell.runs.models import Attempt, Run, RunnerNode, StepRun
 log = logging.getLogger(__name__)
 _PAGE = 200
 _LIVE = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.PAUSED, RunStatus.CANCELLING)
+#: runs that stood still and were told of
+_told_stalled: set[UUID] = set()
 #: a step in one of these is somebody's to go on with
 _MOVING = (StepStatus.QUEUED, StepStatus.RUNNING, StepStatus.RETRYING)
 _RING_AGAIN_SECONDS = 5
@@ -166,7 +168,9 @@ def resume_stalled() -> None:
 
 
 def _advance(run: Run) -> None:
-    log.warning("Run #%s stood still; it is taken on.", run.number)
+    if run.id not in _told_stalled:
+        log.warning("Run #%s stood still; it is taken on.", run.number)
+        _told_stalled.add(run.id)
     with transaction.atomic():
         moves.lock_run(id=run.id)
         advance(OrmRunStore(), run.id)
