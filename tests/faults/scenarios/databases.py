@@ -6,14 +6,14 @@ import threading
 import time
 
 from tests.faults.scenarios import scenario
-from tests.faults.stage import Stage, check
+from tests.faults.stage import STEADY, Stage, check
 
 
 @scenario("F06", stores=("postgres",), limit=150)
 def database_restarts(stage: Stage) -> int:
     """Postgres restarts without a word, five times, away for a second each: no step is charged, nothing runs twice."""
     # An outage has to be shorter than the lease less five seconds.
-    first, second = stage.runner(STEPWELL_LEASE_SECONDS="15"), stage.runner(STEPWELL_LEASE_SECONDS="15")
+    first, second = stage.runner(**STEADY), stage.runner(**STEADY)
     runs = stage.start_many(4, "small", seconds=1.0)
     stage.until_noted("begin", 2)
     for _ in range(5):
@@ -32,7 +32,7 @@ def database_restarts(stage: Stage) -> int:
 @scenario("F07", quick=True)
 def answers_lost(stage: Stage) -> int:
     """Every tenth write of a runner is stored and its answer lost: as if nothing had happened."""
-    runner = stage.runner(failpoint="commit:execute_then_raise%10")
+    runner = stage.runner(failpoint="commit:execute_then_raise%10", **STEADY)
     runs = [*stage.start_many(8, "small", seconds=0.1), stage.start("diamond"), stage.start("flaky", failures=1)]
     stage.wait(seconds=60)
     check(runner.is_alive, "the runner ended")
@@ -44,7 +44,7 @@ def answers_lost(stage: Stage) -> int:
 @scenario("F07")
 def writes_refused(stage: Stage) -> int:
     """Every tenth write of a runner fails before it is stored: it is done again, and nothing is charged."""
-    runner = stage.runner(failpoint="commit:raise_db%10")
+    runner = stage.runner(failpoint="commit:raise_db%10", **STEADY)
     runs = [*stage.start_many(8, "small", seconds=0.1), stage.start("diamond"), stage.start("flaky", failures=1)]
     stage.wait(seconds=60)
     check(runner.is_alive, "the runner ended")
@@ -99,7 +99,7 @@ def row_blocked(stage: Stage) -> None:
     """Somebody holds the rows of a run and its attempts for five seconds: its step is not charged."""
     import psycopg
 
-    stage.runner(STEPWELL_LEASE_SECONDS="15")
+    stage.runner(**STEADY)
     run = stage.start("small", seconds=0.5)
     stage.until_noted("begin")
     with psycopg.connect(stage.postgres.url("stepwell")) as other:

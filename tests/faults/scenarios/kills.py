@@ -9,7 +9,7 @@ import time
 import psutil
 
 from tests.faults.scenarios import scenario
-from tests.faults.stage import LEASE, PATIENCE, SWEEP, Process, Stage, check
+from tests.faults.stage import LEASE, PATIENCE, STEADY, SWEEP, Process, Stage, check
 
 
 def kill(pid: int) -> None:
@@ -211,7 +211,7 @@ def claim_race(stage: Stage) -> int:
         for _ in range(10):
             ring(attempt_id)
     for _ in range(3):
-        stage.runner(ready=False, STEPWELL_LEASE_SECONDS="15")
+        stage.runner(ready=False, **STEADY)
     stage.wait(seconds=40)
     check(not stage.charges(), stage.charges())
     begun = [line for line in stage.ledger() if line[0] == "begin"]

@@ -6,13 +6,13 @@ import signal
 import time
 
 from tests.faults.scenarios import scenario
-from tests.faults.stage import PATIENCE, Stage, check
+from tests.faults.stage import PATIENCE, STEADY, Stage, check
 
 
 @scenario("F15")
 def stopped_in_time(stage: Stage) -> None:
     """SIGTERM while a step needs less than the grace: it completes, nothing else begins, exit code 0."""
-    runner = stage.runner(STEPWELL_GRACE_SECONDS="6")
+    runner = stage.runner(STEPWELL_GRACE_SECONDS="12", **STEADY)
     run = stage.start("small", seconds=1.5)
     stage.until_noted("begin")
     runner.send(signal.SIGTERM)
@@ -20,7 +20,7 @@ def stopped_in_time(stage: Stage) -> None:
     check([attempt.status for attempt in stage.attempts(run, "first")] == ["completed"], "the step did not complete")
     check(len(stage.until_noted("begin")) == 1, "another step began")
     check("Traceback" not in runner.said(), "a traceback")
-    stage.runner()
+    stage.runner(**STEADY)
     stage.wait()
     check(stage.status(run) == "completed" and not stage.charged(), "not completed without charge")
 
@@ -28,14 +28,14 @@ def stopped_in_time(stage: Stage) -> None:
 @scenario("F16", quick=True)
 def stopped_too_early(stage: Stage) -> None:
     """SIGTERM while a step needs longer than the grace: handed back, not charged, run again by the next runner."""
-    runner = stage.runner()
+    runner = stage.runner(**STEADY)
     run = stage.start("small", seconds=4.0)
     stage.until_noted("begin")
     runner.send(signal.SIGTERM)
     check(runner.popen.wait(15) == 0, f"exit code {runner.popen.returncode}")
     first = stage.attempts(run, "first")
     check([attempt.status for attempt in first] == ["interrupted", "queued"], f"{[one.status for one in first]}")
-    stage.runner()
+    stage.runner(**STEADY)
     stage.wait()
     check(stage.status(run) == "completed" and not stage.charged(), "not completed without charge")
 
@@ -74,14 +74,14 @@ def signals(stage: Stage) -> int:
 @scenario("F15 F16", limit=150)
 def deploys_under_load(stage: Stage) -> int:
     """Runners are replaced by SIGTERM every second and a half while 60 runs go on: nothing is lost or charged."""
-    current = [stage.runner(), stage.runner()]
+    current = [stage.runner(**STEADY), stage.runner(**STEADY)]
     stage.start_many(60, "small", seconds=0.15)
     replaced = 0
     deadline = time.monotonic() + 60
     while replaced < 10 and time.monotonic() < deadline:
         time.sleep(1.5)
         old = current.pop(0)
-        current.append(stage.runner(ready=False))
+        current.append(stage.runner(ready=False, **STEADY))
         old.send(signal.SIGTERM)
         replaced += 1
     stage.wait(seconds=70)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.faults.proxy import Proxy
 from tests.faults.scenarios import scenario
-from tests.faults.stage import LEASE, PATIENCE, SWEEP, Stage, check
+from tests.faults.stage import LEASE, PATIENCE, STEADY, SWEEP, Stage, check
 
 
 @scenario("F14", quick=True)
@@ -98,7 +98,7 @@ def partition(stage: Stage) -> int:
 def half_open(stage: Stage) -> int:
     """Connections die without a word (reset, half-open, cut in an answer, slow) while runs go on: none is charged."""
     proxy = _proxy(stage)
-    runner = stage.runner(DATABASE_URL=stage.postgres.url("stepwell", port=proxy.port))
+    runner = stage.runner(DATABASE_URL=stage.postgres.url("stepwell", port=proxy.port), **STEADY)
     runs = [stage.start("small", seconds=0.5)]
     for fault in ("reset", "half", "cut", "slow", "reset"):
         runs.append(stage.start("small", seconds=0.5))

@@ -93,8 +93,8 @@ def native_code_timed_out(stage: Stage) -> None:
 @scenario("F27")
 def busy_steps(stage: Stage) -> int:
     """Steps that only compute, more than there are processors, for longer than the lease: none is called lost."""
-    stage.runner(STEPWELL_LEASE_SECONDS="4")
-    runs = stage.start_many(4, "counting", seconds=6.0)
+    stage.runner(STEPWELL_LEASE_SECONDS="6")
+    runs = stage.start_many(4, "counting", seconds=9.0)
     stage.wait(seconds=60)
     check(all(stage.status(run) == "completed" for run in runs), "not all completed")
     check(not stage.charges(), stage.charges())
