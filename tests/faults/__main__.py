@@ -7,10 +7,7 @@ import os
 import sys
 import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
-
-#: scenarios at the same time; more would make the measured times wrong
-LANES = 2
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 
 def main() -> int:
@@ -18,6 +15,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="play only these scenarios")
     parser.add_argument("--store", choices=["sqlite", "postgres"], help="only on this store")
     parser.add_argument("--mutants", action=argparse.BooleanOptionalAction, default=True)
+    parser.add_argument("--lanes", type=int, default=os.cpu_count() or 2, help="scenarios at the same time")
     parser.add_argument("--only-mutants", action="store_true", help="leave out the program as it is")
     parser.add_argument("--write", action="store_true", help="write the table into docs/reliability.md")
     options = parser.parse_args()
@@ -39,7 +37,7 @@ def _run(options: argparse.Namespace) -> int:
     chosen = [scenarios[name] for name in options.names or scenarios]
     stores = {options.store} if options.store else {"sqlite", "postgres"}
     folder = harness.prepare(stores)
-    with ThreadPoolExecutor(LANES) as lanes:
+    with ThreadPoolExecutor(options.lanes) as lanes:
         plays = [
             lanes.submit(harness.play, one, store, prepared=folder)
             for one in sorted(chosen, key=lambda one: one.limit)
@@ -56,7 +54,7 @@ def _run(options: argparse.Namespace) -> int:
             )
             for mutant in (seeded if options.mutants else [])
         ]
-        results = [table.show(play.result()) for play in plays]
+        results = [table.show(play.result()) for play in as_completed(plays)]
         caught = [table.show_mutant(mutant, trial.result()) for mutant, trial in trials]
     return table.summarise(results, caught, seconds=time.monotonic() - began, write=options.write)
 
