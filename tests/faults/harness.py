@@ -15,7 +15,7 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.commands import prepared_database
+from tests.commands import prepared_home
 from tests.faults.mutants import APPS, Mutant, seed
 from tests.faults.scenarios import SCENARIOS, Scenario, modules
 from tests.faults.stores import Postgres, has_redis, postgres_programs
@@ -65,8 +65,7 @@ def prepare(stores: set[str]) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if "sqlite" in stores and not (kept / "home-sqlite").exists():
             draft = Path(tempfile.mkdtemp(dir=kept))
-            (draft / "home").mkdir(mode=0o700)
-            shutil.copy(prepared_database(), draft / "home" / "stepwell.db")
+            shutil.copytree(prepared_home(), draft / "home")
             _register(draft / "home")
             (draft / "home").rename(kept / "home-sqlite")
         if "postgres" in stores and not (kept / "home-postgres").exists() and not why_skipped("postgres"):
