@@ -19,7 +19,7 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 def rail(client: Client) -> list[str]:
-    return [link.text for link in read(client.get("/")).one("nav", class_="rail").all("a", class_="rail__wide")]
+    return [link.text for link in read(client.get("/")).one("nav", class_="rail").all("a", class_="rail__admin")]
 
 
 def test_admin_pages_are_in_the_rail_of_an_admin_only(as_alice: Client, as_bob: Client, as_charlie: Client) -> None:

@@ -61,8 +61,36 @@ def test_queries_of_the_list_do_not_grow(as_charlie: Client, django_assert_max_n
             factories.make_run(pipeline=pipeline)
     InstanceSettings.load()
 
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(8):
         as_charlie.get("/pipelines/")
+
+
+def test_code_versions_and_durations_have_pages_of_their_own(as_charlie: Client) -> None:
+    pipeline = factories.make_pipeline("train-model")
+    factories.make_snapshot(pipeline, git_commit="9f2c1ab7d0", can_run=False)
+    for _ in range(3):
+        factories.make_run(pipeline=pipeline, steps={"load": "completed", "train": "failed"}, seconds=60)
+
+    code = read(as_charlie.get("/pipelines/train-model/code/"))
+    durations = read(as_charlie.get("/pipelines/train-model/durations/"))
+
+    assert [row.all("td")[0].text for row in code.one("tbody").all("tr")] == ["2 newest", "1"]
+    assert "9f2c1ab" in code.text
+    assert "not kept" in code.text
+    assert [row.one("th").text for row in durations.one("tbody").all("tr")] == ["load", "train"]
+    assert "30 s" in durations.text
+
+
+def test_the_grid_shows_every_step_of_the_latest_runs(as_charlie: Client) -> None:
+    pipeline = factories.make_pipeline("train-model")
+    factories.make_run(pipeline=pipeline, steps={"load": "completed"})
+    factories.make_run(pipeline=pipeline, status="failed", steps={"load": "cached", "train": "failed"})
+
+    grid = read(as_charlie.get("/pipelines/train-model/")).one("table", class_="grid")
+
+    assert [head.text for head in grid.one("thead").all("a")] == ["#1", "#2"]
+    rows = {row.one("th").text: [link["data-status"] for link in row.all("a")] for row in grid.one("tbody").all("tr")}
+    assert rows == {"load": ["completed", "cached"], "train": ["failed"]}
 
 
 def test_the_page_of_a_pipeline_tells_what_it_is_how_it_went_and_what_it_takes(as_charlie: Client) -> None:
@@ -74,12 +102,9 @@ def test_the_page_of_a_pipeline_tells_what_it_is_how_it_went_and_what_it_takes(a
     page = read(as_charlie.get("/pipelines/train-model/"))
 
     assert page.one("h1").text == "train-model"
-    for text in ("Train a model.", "1 of the latest 1 run completed, usually 1 m 00 s", "learning_rate float 0.01"):
+    for text in ("Train a model.", "100 % complete · usually 1 m 00 s", "learning_rate float 0.01"):
         assert text in page.text
     assert "backbone resnet18 one of resnet18, resnet50" in page.text
-    assert [row.all("td")[0].text for row in page.all("tbody")[1].all("tr")] == ["2", "1"]
-    assert "9f2c1ab" in page.text
-    assert "not kept" in page.text
     assert [link.text for link in page.all("tbody")[0].all("a", class_="table__link")] == ["#1"]
 
 

@@ -118,7 +118,7 @@ def test_each_filter_in_force_is_a_chip_that_leaves_the_others(as_charlie: Clien
 def test_chips_and_text_say_the_same(as_charlie: Client) -> None:
     factories.make_pipeline("train-model")
     address = "/runs/?status=failed&pipeline=train-model&tag=two+words&since=7d&text=abc"
-    text = read(as_charlie.get(address)).one("input", name="q")["value"]
+    text = read(as_charlie.get(address)).one("div", class_="filters").one("input", name="q")["value"]
 
     assert text == 'status:failed pipeline:train-model tag:"two words" since:7d abc'
     assert as_charlie.get("/runs/", {"q": text})["Location"] == address

@@ -39,6 +39,12 @@ class User(AbstractUser):
         max_length=8, blank=True, choices=[("", "As the system"), ("light", "Light"), ("dark", "Dark")]
     )
 
+    palette = models.CharField(
+        max_length=8, blank=True, choices=[("", "Usual"), ("safe", "For colour-blind eyes")], verbose_name="Colours"
+    )
+    #: single letters do things
+    has_keys = models.BooleanField(default=True)
+
     #: raised to end every session of this person: it is part of what a session is checked against
     session_epoch = models.PositiveIntegerField(default=0)
 

@@ -119,24 +119,36 @@ def change_password(*, user: User, current: str, password: str, ip: str | None =
         _record(user, by=user, action="password.changed", ip=ip)
 
 
-def change_preferences(*, user: User, time_zone: str, theme: str, ip: str | None = None) -> None:
-    """Store the time zone (empty: the instance's) and theme (empty: the system's) a person chose.
+def change_preferences(
+    *,
+    user: User,
+    time_zone: str,
+    theme: str,
+    palette: str | None = None,
+    has_keys: bool | None = None,
+    ip: str | None = None,
+) -> None:
+    """Store what a person chose: time zone (empty: the instance's), theme (empty: the system's), colours, keys.
+
+    ``palette`` and ``has_keys`` stay as they are when they are None.
 
     Raises:
         UsageError: There is no such zone or theme; ``fields`` in its details says which.
     """
-    before = {"time_zone": user.time_zone, "theme": user.theme}
-    after = {"time_zone": time_zone, "theme": theme}
+    asked = {"time_zone": time_zone, "theme": theme, "palette": palette, "has_keys": has_keys}
+    after = {name: value for name, value in asked.items() if value is not None}
+    before = {name: getattr(user, name) for name in after}
     if before == after:
         return
-    user.time_zone, user.theme = time_zone, theme
+    for name, value in after.items():
+        setattr(user, name, value)
     try:
         user.clean_fields(exclude={field.name for field in User._meta.fields} - set(after))
     except ValidationError as exc:
         fields = {name: " ".join(texts) for name, texts in exc.message_dict.items()}
         raise UsageError("These preferences do not fit.", hint=" ".join(fields.values()), fields=fields) from None
     with transaction.atomic():
-        user.save(update_fields=["time_zone", "theme"])
+        user.save(update_fields=list(after))
         _record(user, by=user, action="preferences.changed", ip=ip, before=before, after=after)
 
 

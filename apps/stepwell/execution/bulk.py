@@ -95,8 +95,8 @@ def _carry_out(job: BulkJob, item: BulkItem) -> None:
             _store(item, BulkItem.State.DONE, made=made)
 
 
-def _store(item: BulkItem, state: str, **changes: object) -> bool:
-    return bool(BulkItem.objects.filter(pk=item.pk, state=state).update(**changes))
+def _store(item: BulkItem, was: str, **changes: object) -> bool:
+    return bool(BulkItem.objects.filter(pk=item.pk, state=was).update(**changes))
 
 
 def _act(job: BulkJob, item: BulkItem) -> Run | None:

@@ -14,7 +14,7 @@ from stepwell.kit.allowance import Allowance
 from stepwell.live.boxes import Mailbox
 from stepwell.live.door import door
 from stepwell.live.hub import hub
-from stepwell.live.wire import BadMessage, CloseCode, Topic, parse, write
+from stepwell.live.wire import BadMessage, CloseCode, Topic, TopicKind, parse, write
 
 #: seconds between two pings, from which the browser knows the socket is alive and what time it is
 PING_SECONDS = 15.0
@@ -63,15 +63,20 @@ class LiveSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
         except BadMessage as exc:
             await self.end(exc.code, exc.reason)
             return
+        topic = self.own(request.topic)
         if not request.subscribe:
-            self.topics.discard(request.topic)
-            hub.unsubscribe(self.mailbox, request.topic)
+            self.topics.discard(topic)
+            hub.unsubscribe(self.mailbox, topic)
             return
-        self.topics.add(request.topic)
+        self.topics.add(topic)
         if len(self.topics) > MAX_TOPICS:
             await self.end(CloseCode.REFUSED, f"A socket has at most {MAX_TOPICS} topics.")
             return
-        hub.subscribe(self.mailbox, request.topic, request.after)
+        hub.subscribe(self.mailbox, topic, request.after)
+
+    def own(self, topic: Topic) -> Topic:
+        """Return the topic ``me`` as this person's; others as they are."""
+        return Topic(topic.kind, self.scope["user"].pk) if topic.kind == TopicKind.ME else topic
 
     async def forward(self) -> None:
         """Send what the hub posts, until it gives up."""

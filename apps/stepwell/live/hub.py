@@ -16,6 +16,7 @@ from django.db import DatabaseError, connection
 
 from stepwell.kit import gauges
 from stepwell.live.boxes import Mailbox
+from stepwell.live.desk import MeFeed
 from stepwell.live.feeds import Feed, RunFeed
 from stepwell.live.logs import LogFeed
 from stepwell.live.news import News
@@ -29,7 +30,12 @@ TICK_SECONDS = 0.02
 #: seconds to wait after the database or a file could not be read
 BACK_OFF_SECONDS = 1.0
 
-_FEEDS: dict[TopicKind, type[Feed]] = {TopicKind.RUN: RunFeed, TopicKind.LOG: LogFeed, TopicKind.RUNS: RowsFeed}
+_FEEDS: dict[TopicKind, type[Feed]] = {
+    TopicKind.RUN: RunFeed,
+    TopicKind.LOG: LogFeed,
+    TopicKind.RUNS: RowsFeed,
+    TopicKind.ME: MeFeed,
+}
 
 
 @dataclass(frozen=True, slots=True)

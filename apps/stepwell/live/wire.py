@@ -30,11 +30,12 @@ class TopicKind(StrEnum):
     RUN = "run"
     LOG = "log"
     RUNS = "runs"
+    ME = "me"
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """What a socket may listen to: ``run:<uuid>``, ``log:<attempt uuid>`` or ``runs``."""
+    """What a socket may listen to: ``run:<uuid>``, ``log:<attempt uuid>``, ``runs`` or ``me``."""
 
     kind: TopicKind
     id: UUID | None = None
@@ -91,8 +92,8 @@ def _checked(message: Any) -> Request:
 
 
 def _topic(text: Any) -> Topic:
-    if text == "runs":
-        return Topic(TopicKind.RUNS)
+    if text in {TopicKind.RUNS, TopicKind.ME}:
+        return Topic(TopicKind(text))
     kind, _, rest = text.partition(":") if isinstance(text, str) else ("", "", "")
     # Only the usual spelling of a UUID: answers name the topic as the browser did.
     if kind in {TopicKind.RUN, TopicKind.LOG} and _UUID.fullmatch(rest):

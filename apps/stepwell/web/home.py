@@ -1,4 +1,4 @@
-"""Home: what runs now, what ran of late, the pipelines there are."""
+"""Home: what needs somebody, what runs now, what ran of late, the pipelines there are."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from django.views.decorators.http import require_safe
 from stepwell.accounts.models import Role
 from stepwell.core.status import TERMINAL_RUN, RunStatus
 from stepwell.runs.models import Run
+from stepwell.web import usual
 from stepwell.web.access import needs
-from stepwell.web.pipeline_rows import pipeline_rows
+from stepwell.web.pipeline_rows import pipeline_rows_with_runs
 from stepwell.web.request import WebRequest, render_page
 from stepwell.web.run_rows import listed, run_rows
+from stepwell.web.runners import lost_runners
+from stepwell.web.timeline import read_span, timeline
 
 _LIVE = frozenset(RunStatus) - TERMINAL_RUN
 #: how many of each the page shows
@@ -26,11 +29,16 @@ _PIPELINES = 8
 def home(request: WebRequest) -> HttpResponse:
     unfinished = listed(Run.objects.filter(status__in=_LIVE).order_by("-id"))
     finished = listed(Run.objects.filter(status__in=TERMINAL_RUN).order_by("-id"))
+    pipelines, runs = pipeline_rows_with_runs(limit=_PIPELINES)
+    usual.remember(runs)
     rows = run_rows([*unfinished[:_RUNNING], *finished[:_RECENT]])
+    lanes = [(row.id, row.name, row.url) for row in pipelines]
     context = {
         "running": [row for row in rows if not row.is_finished],
         "recent": [row for row in rows if row.is_finished],
-        "pipelines": pipeline_rows(limit=_PIPELINES)[0],
+        "pipelines": pipelines,
+        "timeline": timeline(lanes, runs, span=read_span(request.GET.get("hours", ""))) if rows else None,
+        "n_lost": lost_runners().count(),
         "can_operate": request.user.may(Role.OPERATOR),
     }
     return render_page(request, "home.html", context, fragments={"home-runs"})

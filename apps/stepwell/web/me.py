@@ -17,8 +17,8 @@ from stepwell.accounts.sign_in import WrongPassword
 from stepwell.accounts.throttle import TooManyAttempts
 from stepwell.accounts.zones import zone_names
 from stepwell.errors import UsageError
-from stepwell.web.access import needs
-from stepwell.web.caller import address
+from stepwell.web.access import needs, shown
+from stepwell.web.caller import address, own_path
 from stepwell.web.fields import PageForm, ZoneInput
 
 
@@ -27,6 +27,12 @@ class PreferencesForm(PageForm):
         label="Time zone", required=False, max_length=64, help_text="Empty: the instance's.", widget=ZoneInput()
     )
     theme = forms.ChoiceField(label="Theme", required=False, choices=User._meta.get_field("theme").choices)
+    palette = forms.ChoiceField(
+        label="Colours of states", required=False, choices=User._meta.get_field("palette").choices
+    )
+    has_keys = forms.BooleanField(
+        label="Single-letter keys", required=False, help_text="j, k, f, r and others; ? lists them."
+    )
 
 
 class PasswordForm(PageForm):
@@ -91,6 +97,23 @@ def password(request: HttpRequest) -> HttpResponse:
 
 @needs(Role.VIEWER)
 @require_POST
+def look(request: HttpRequest) -> HttpResponse:
+    """Show this session's times in another zone, or the person's pages in another theme; then go back."""
+    if "zone" in request.POST:
+        name = request.POST["zone"][:64]
+        if name and name not in zone_names():
+            raise UsageError(f"There is no time zone “{shown(name)}”.", hint="Choose one of the list on your account.")
+        request.session["zone"] = name
+    if "theme" in request.POST:
+        user = _fresh(request)
+        actions.change_preferences(
+            user=user, time_zone=user.time_zone, theme=request.POST["theme"][:8], ip=address(request)
+        )
+    return redirect(own_path(request.POST.get("next", "")))
+
+
+@needs(Role.VIEWER)
+@require_POST
 def sessions(request: HttpRequest) -> HttpResponse:
     actions.end_sessions(user=request.user, by=request.user, ip=address(request))
     auth.logout(request)
@@ -114,7 +137,10 @@ def _page(
 ) -> HttpResponse:
     user = request.user
     context = {
-        "preferences": preferences or PreferencesForm(initial={"time_zone": user.time_zone, "theme": user.theme}),
+        "preferences": preferences
+        or PreferencesForm(
+            initial={name: getattr(user, name) for name in ("time_zone", "theme", "palette", "has_keys")}
+        ),
         "passwords": passwords or _password_form(user),
         "zones": zone_names(),
     }
@@ -124,5 +150,6 @@ def _page(
 urlpatterns = [
     path("me/", me, name="me"),
     path("me/password/", password, name="me_password"),
+    path("me/look/", look, name="me_look"),
     path("me/sessions/", sessions, name="me_sessions"),
 ]

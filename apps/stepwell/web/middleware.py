@@ -32,8 +32,8 @@ class RequestMiddleware:
 
 
 def _zone(request: HttpRequest) -> zoneinfo.ZoneInfo | None:
-    """Return the person's zone, else the instance's; None (the default, UTC) when neither names one."""
-    name = request.user.time_zone or instance_settings(request).time_zone
+    """Return the zone of this session, else of the person, else of the instance; None (UTC) when none is named."""
+    name = request.session.get("zone") or request.user.time_zone or instance_settings(request).time_zone
     try:
         return zoneinfo.ZoneInfo(name)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):

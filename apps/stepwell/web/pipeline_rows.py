@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.urls import reverse
 
+from stepwell.core.durations import format_duration
+from stepwell.core.status import RunStatus
 from stepwell.pipelines.models import Pipeline, Snapshot
 from stepwell.runs.models import Run
 from stepwell.web import present
@@ -33,6 +35,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineRow:
+    id: uuid.UUID
     name: str
     url: str
     run_url: str
@@ -44,12 +47,28 @@ class PipelineRow:
     latest: present.State | None
     latest_url: str
     latest_at: present.Moment | None
+    #: "usually 4 m 10 s" and "93 % complete", of the runs the bars show; empty when that cannot be said
+    usual: str
+    success: str
 
 
 def pipeline_rows(
     *, limit: int, after: str = "", pipelines: QuerySet[Pipeline] | None = None
 ) -> tuple[list[PipelineRow], str]:
     """Return up to ``limit`` pipelines by name after the name ``after``, and the name to go on from ("" at the end)."""
+    found, more = _page(limit=limit, after=after, pipelines=pipelines)
+    runs = latest_runs([pipeline.pk for pipeline in found])
+    return [_row(pipeline, runs[pipeline.pk]) for pipeline in found], more
+
+
+def pipeline_rows_with_runs(*, limit: int) -> tuple[list[PipelineRow], dict[uuid.UUID, list[Run]]]:
+    """Return the first pipelines by name, and the latest runs of each."""
+    found, _ = _page(limit=limit, after="", pipelines=None)
+    runs = latest_runs([pipeline.pk for pipeline in found])
+    return [_row(pipeline, runs[pipeline.pk]) for pipeline in found], runs
+
+
+def _page(*, limit: int, after: str, pipelines: QuerySet[Pipeline] | None) -> tuple[list[Pipeline], str]:
     newest = Snapshot.objects.filter(pipeline=OuterRef("pk")).order_by("-number")
     query = (Pipeline.objects.all() if pipelines is None else pipelines).annotate(
         code=Subquery(newest.values("number")[:1]), code_hash=Subquery(newest.values("code_hash")[:1])
@@ -57,10 +76,7 @@ def pipeline_rows(
     if after:
         query = query.filter(name__gt=after)
     found = list(query.order_by("name")[: limit + 1])
-    more = found[limit - 1].name if len(found) > limit else ""
-    found = found[:limit]
-    runs = latest_runs([pipeline.pk for pipeline in found])
-    return [_row(pipeline, runs[pipeline.pk]) for pipeline in found], more
+    return found[:limit], found[limit - 1].name if len(found) > limit else ""
 
 
 def latest_runs(pipeline_ids: list[uuid.UUID]) -> dict[uuid.UUID, list[Run]]:
@@ -79,6 +95,15 @@ def latest_runs(pipeline_ids: list[uuid.UUID]) -> dict[uuid.UUID, list[Run]]:
     return by_pipeline
 
 
+def tally(runs: list[Run]) -> tuple[str, str]:
+    """Return how long runs usually take and how many complete, in words."""
+    ended = [run for run in runs if run.is_finished]
+    done = [run for run in ended if run.status == RunStatus.COMPLETED]
+    seconds = sorted(span.seconds for run in done if (span := present.span(run.started_at, run.ended_at)))
+    usual = f"usually {format_duration(seconds[len(seconds) // 2])}" if seconds else ""
+    return usual, f"{100 * len(done) / len(ended):.0f} % complete" if ended else ""
+
+
 def bars(runs: list[Run]) -> list[Bar]:
     """Return one bar per run, oldest first; the longest run is the tallest."""
     spans = [present.span(run.started_at, run.ended_at) for run in runs]
@@ -95,7 +120,9 @@ def bars(runs: list[Run]) -> list[Bar]:
 
 def _row(pipeline: Pipeline, runs: list[Run]) -> PipelineRow:
     latest = runs[0] if runs else None
+    usual, success = tally(runs)
     return PipelineRow(
+        id=pipeline.pk,
         name=pipeline.name,
         url=reverse("pipelines:detail", args=[pipeline.slug]),
         run_url=reverse("pipelines:run", args=[pipeline.slug]),
@@ -107,4 +134,6 @@ def _row(pipeline: Pipeline, runs: list[Run]) -> PipelineRow:
         latest=present.state(latest.status) if latest else None,
         latest_url=reverse("runs:detail", args=[latest.number]) if latest else "",
         latest_at=present.moment(latest.created_at) if latest else None,
+        usual=usual,
+        success=success,
     )

@@ -13,25 +13,26 @@ from django.urls import path
 from django.views.decorators.http import require_http_methods, require_safe
 
 from stepwell.accounts.models import Role
-from stepwell.core.durations import format_duration
 from stepwell.core.ids import new_id
 from stepwell.core.plan import Overrides, StepOverride
 from stepwell.core.status import Trigger
 from stepwell.errors import NotFound
 from stepwell.execution import actions
 from stepwell.execution.parameters import ParameterErrors
-from stepwell.pipelines.models import Pipeline, Snapshot
+from stepwell.pipelines.models import Pipeline, Schedule, Snapshot
 from stepwell.runs.models import Run
 from stepwell.web import forms, present
 from stepwell.web.access import get_pipeline_or_404, needs
-from stepwell.web.pipeline_rows import bars, latest_runs, pipeline_rows
+from stepwell.web.pipeline_rows import bars, latest_runs, pipeline_rows, tally
 from stepwell.web.request import WebRequest, record_run_act, render_page
 from stepwell.web.rerun import form_key, was_sent
 from stepwell.web.run_rows import listed, run_rows
+from stepwell.web.step_grid import step_durations, step_grid
 
 PAGE_ROWS = 40
 _RUNS_SHOWN = 20
-_SNAPSHOTS_SHOWN = 20
+_SNAPSHOTS_SHOWN = 50
+_FIRES_SHOWN = 3
 _MOST_TAGS = 50
 _LONGEST_TAG = 100
 
@@ -56,25 +57,68 @@ def pipeline_list(request: WebRequest) -> HttpResponse:
 def detail(request: WebRequest, slug: str) -> HttpResponse:
     """Show a pipeline: what it is for, how it went, what it takes, which code there was."""
     pipeline = get_pipeline_or_404(request, slug)
-    snapshots = _snapshots(pipeline)
-    newest = snapshots[0] if snapshots else None
+    newest = pipeline.newest_snapshot
     schema = newest.parameters_schema if newest else {}
     runs = list(listed(Run.objects.filter(pipeline=pipeline).order_by("-id"))[:_RUNS_SHOWN])
     latest = latest_runs([pipeline.pk])[pipeline.pk]
     context = {
+        **_head(request, pipeline, newest, latest, tab="runs"),
+        "rows": run_rows(runs),
+        "grid": step_grid(latest),
+        "fields": forms.parameter_fields(schema, forms.defaults(schema)),
+    }
+    return render_page(request, "pipelines/detail.html", context, fragments={"pipeline-runs"})
+
+
+@require_safe
+@needs(Role.VIEWER)
+def durations(request: WebRequest, slug: str) -> HttpResponse:
+    """Show how long each step of a pipeline took in its latest runs."""
+    pipeline = get_pipeline_or_404(request, slug)
+    latest = latest_runs([pipeline.pk])[pipeline.pk]
+    context = {
+        **_head(request, pipeline, pipeline.newest_snapshot, latest, tab="durations"),
+        "durations": step_durations(latest),
+    }
+    return render_page(request, "pipelines/durations.html", context)
+
+
+@require_safe
+@needs(Role.VIEWER)
+def code(request: WebRequest, slug: str) -> HttpResponse:
+    """Show the code versions of a pipeline, and how one differs from the one before it."""
+    pipeline = get_pipeline_or_404(request, slug)
+    snapshots = _snapshots(pipeline)
+    newest = snapshots[0] if snapshots else None
+    latest = latest_runs([pipeline.pk])[pipeline.pk]
+    context = {
+        **_head(request, pipeline, newest, latest, tab="code"),
+        "snapshots": [(one, present.moment(one.created_at)) for one in snapshots],
+        "source_code": newest.compiled.source_code if newest else "",
+    }
+    return render_page(request, "pipelines/code.html", context)
+
+
+def _head(
+    request: WebRequest, pipeline: Pipeline, newest: Snapshot | None, latest: list[Run], *, tab: str
+) -> dict[str, Any]:
+    usual, success = tally(latest)
+    return {
         "pipeline": pipeline,
-        "newest": newest,
+        "tab": tab,
         "can_run": newest is not None and newest.can_run,
         "can_operate": request.user.may(Role.OPERATOR),
         "bars": bars(latest),
         "bars_width": max(1, len(latest)) * 6,
-        "tally": _tally(latest),
-        "rows": run_rows(runs),
-        "fields": forms.parameter_fields(schema, forms.defaults(schema)),
-        "snapshots": [(one, present.moment(one.created_at)) for one in snapshots],
-        "source_code": newest.compiled.source_code if newest else "",
+        "tally": " · ".join(part for part in (success, usual) if part),
+        "next_fires": _next_fires(pipeline),
     }
-    return render_page(request, "pipelines/detail.html", context, fragments={"pipeline-runs"})
+
+
+def _next_fires(pipeline: Pipeline) -> list[tuple[Schedule, present.Moment | None]]:
+    """Return the schedules of a pipeline that will fire, the next first."""
+    waiting = Schedule.objects.filter(pipeline=pipeline, is_paused=False, next_fire_at__isnull=False)
+    return [(one, present.moment(one.next_fire)) for one in waiting.order_by("next_fire_at")[:_FIRES_SHOWN]]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -180,18 +224,10 @@ def _snapshots(pipeline: Pipeline) -> list[Snapshot]:
     return [newest, *older[: _SNAPSHOTS_SHOWN - 1]]
 
 
-def _tally(runs: list[Run]) -> str:
-    """Return how the latest runs went, in words."""
-    if not runs:
-        return ""
-    done = [run for run in runs if run.status == "completed"]
-    spans = sorted(span.seconds for run in done if (span := present.span(run.started_at, run.ended_at)))
-    usual = f", usually {format_duration(spans[len(spans) // 2])}" if spans else ""
-    return f"{len(done)} of the latest {present.count(len(runs), 'run')} completed{usual}"
-
-
 urlpatterns = [
     path("pipelines/", pipeline_list, name="list"),
     path("pipelines/<str:slug>/", detail, name="detail"),
+    path("pipelines/<str:slug>/durations/", durations, name="durations"),
+    path("pipelines/<str:slug>/code/", code, name="code"),
     path("pipelines/<str:slug>/run/", run, name="run"),
 ]

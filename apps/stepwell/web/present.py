@@ -50,6 +50,12 @@ class Moment:
     relative: str
     #: ``02:05`` until then; empty once it is past
     left: str = ""
+    utc: str = ""
+
+    @property
+    def title(self) -> str:
+        """All three forms: in the person's zone, in UTC where that differs, and how long ago."""
+        return " · ".join(dict.fromkeys([self.exact, self.utc, self.relative]))
 
 
 def moment(at: datetime | None, *, now: datetime | None = None) -> Moment | None:
@@ -63,6 +69,7 @@ def moment(at: datetime | None, *, now: datetime | None = None) -> Moment | None
         f"{local:%Y-%m-%d %H:%M:%S} {local.tzname()}",
         relative((now - at).total_seconds()),
         _clock((at - now).total_seconds()),
+        f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",
     )
 
 

@@ -15,6 +15,7 @@ from stepwell.accounts.models import Role
 from stepwell.execution import actions
 from stepwell.runs.models import Run
 from stepwell.web import (
+    compare,
     run_artifacts,
     run_code,
     run_config,
@@ -23,6 +24,7 @@ from stepwell.web import (
     run_logs,
     run_tabs,
     run_timeline,
+    unresolved,
 )
 from stepwell.web.access import get_run_or_404, needs
 from stepwell.web.request import WebRequest, record_run_act, render_page
@@ -85,6 +87,8 @@ def _cancelled(run: Run) -> str:
 
 urlpatterns = [
     *run_list.urlpatterns,
+    *compare.urlpatterns,
+    *unresolved.run_urlpatterns,
     path("runs/<str:ref>/", detail, name="detail"),
     path("runs/<str:ref>/rerun/", rerun, name="rerun"),
     path("runs/<str:ref>/cancellation/", cancellation, name="cancellation"),

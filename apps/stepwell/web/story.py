@@ -69,6 +69,8 @@ def _of_models(kind: str, told: dict[str, Any]) -> str:
     version = f"{told.get('model', '')} {told.get('version', '')}"
     if kind == "model.used":
         return f"Works on the model {version}"
+    if kind == "run.acknowledged":
+        return "Failure acknowledged"
     return f"{version} moved to {told.get('new', '')}" if kind == "model.stage" else kind
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import statistics
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.core.cache import cache
 
 from stepwell.core.status import RunStatus
+from stepwell.runs.models import Run
 from stepwell.web.pipeline_rows import latest_runs
 
 #: fewer completed runs than this say nothing about what is usual
@@ -25,10 +26,15 @@ def usual_seconds(pipeline_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, float]:
     missing = [pk for key, pk in keys.items() if key not in kept]
     if missing:
         runs = latest_runs(missing)
-        fresh = {f"usual:{pk}": _median([run.took_seconds for run in runs[pk] if _counts(run)]) for pk in missing}
+        fresh = {f"usual:{pk}": _usual(runs[pk]) for pk in missing}
         cache.set_many(fresh, _KEPT_SECONDS)
         kept |= fresh
     return {keys[key]: seconds for key, seconds in kept.items() if seconds}
+
+
+def remember(runs: Mapping[uuid.UUID, list[Run]]) -> None:
+    """Take what is usual from the latest runs of pipelines that were read anyway."""
+    cache.set_many({f"usual:{pk}": _usual(latest) for pk, latest in runs.items()}, _KEPT_SECONDS)
 
 
 def versus(seconds: float, usual: float | None) -> str:
@@ -41,9 +47,6 @@ def versus(seconds: float, usual: float | None) -> str:
     return f"+{percent:,} %" if percent > 0 else f"−{-percent} %"
 
 
-def _counts(run: object) -> bool:
-    return run.status == RunStatus.COMPLETED and run.took_seconds > 0  # type: ignore[attr-defined]
-
-
-def _median(seconds: list[float]) -> float:
+def _usual(runs: list[Run]) -> float:
+    seconds = [run.took_seconds for run in runs if run.status == RunStatus.COMPLETED and run.took_seconds > 0]
     return statistics.median(seconds) if len(seconds) >= _FEWEST else 0.0

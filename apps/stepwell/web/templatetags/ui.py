@@ -72,7 +72,7 @@ def when(moment: Moment | None) -> SafeString:
     return format_html(
         '<time-ago datetime="{0}"><time datetime="{0}" title="{1}">{2}</time></time-ago>',
         moment.iso,
-        moment.exact,
+        moment.title,
         moment.relative,
     )
 
@@ -82,7 +82,7 @@ def exact(moment: Moment | None) -> SafeString:
     """Print a time in full, in the person's zone."""
     if moment is None:
         return _NOTHING
-    return format_html('<time datetime="{}" title="{}">{}</time>', moment.iso, moment.relative, moment.exact)
+    return format_html('<time datetime="{}" title="{}">{}</time>', moment.iso, moment.title, moment.exact)
 
 
 @register.simple_tag

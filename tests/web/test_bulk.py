@@ -1,0 +1,99 @@
+"""Acts on many runs: what is chosen, what is asked, what comes of each, and that a dead runner loses nothing."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+
+from stepwell.accounts.models import AuditEvent
+from stepwell.desk.models import BulkItem, BulkJob, Notice
+from stepwell.execution import bulk
+from stepwell.runs.models import Run
+from tests import factories
+from tests.web.page import form_of, read
+
+
+def begin(client: Client, query: str, reason: str = "flaky disk") -> str:
+    """Confirm an act on many runs; return the address of its page."""
+    sent = form_of(read(client.get(f"/bulk/new/?{query}")), "/bulk/new/")
+    return client.post("/bulk/new/", {**sent, "reason": reason})["Location"]
+
+
+def test_an_act_on_all_that_fit_is_chosen_when_it_is_pressed(as_bob: Client) -> None:
+    pipeline = factories.make_pipeline()
+    for _ in range(3):
+        factories.make_run(pipeline=pipeline, status="failed", is_unresolved=True)
+    factories.make_run(pipeline=pipeline)
+    page = read(as_bob.get("/bulk/new/?act=rerun&all=1&query=status%3Dfailed"))
+    factories.make_run(pipeline=pipeline, status="failed", is_unresolved=True)
+
+    address = as_bob.post("/bulk/new/", {**form_of(page, "/bulk/new/"), "reason": "flaky disk"})["Location"]
+
+    assert "Rerun 3 runs" in page.one("h1").text
+    assert "4 runs" in read(as_bob.get(address)).one("h1").text
+    event = AuditEvent.objects.get(action="runs.bulk")
+    assert event.after == {"act": "rerun", "runs": 4, "reason": "flaky disk", "filters": "status=failed"}
+
+
+def test_each_run_is_acted_on_once_and_a_refusal_says_why(as_bob: Client) -> None:
+    pipeline, gone = factories.make_pipeline(), factories.make_pipeline(can_run=False)
+    runs = [factories.make_run(pipeline=pipeline) for _ in range(2)] + [factories.make_run(pipeline=gone)]
+    address = begin(as_bob, "act=rerun&" + "&".join(f"run={run.number}" for run in runs))
+
+    while bulk.work_off(limit=2):
+        pass
+    page = read(as_bob.get(address))
+
+    assert "2 done · 1 refused · 0 waiting" in page.text
+    assert "was not kept" in page.text
+    assert Run.objects.filter(parent__in=runs).count() == 2
+    assert Notice.objects.get().text == "Rerun: 3 runs: 2 done, 1 refused"
+    assert AuditEvent.objects.filter(action__startswith="run").count() == 1
+
+
+def test_a_runner_that_dies_in_the_middle_of_a_run_leaves_it_undone(
+    as_bob: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = factories.make_run()
+    begin(as_bob, f"act=rerun&run={run.number}")
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object, **__: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr("stepwell.execution.moves.make_attempt", die)
+        with pytest.raises(Killed):
+            bulk.work_off(limit=5)
+    assert BulkItem.objects.get().state == "waiting"
+    assert Run.objects.count() == 1
+
+    bulk.work_off(limit=5)
+    bulk.work_off(limit=5)
+    assert BulkItem.objects.get().made.parent == run
+    assert BulkJob.objects.get().ended_at is not None
+    assert Run.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("sent", "what"),
+    [
+        ({"act": "explode", "run": "1"}, "no such act"),
+        ({"act": "rerun", "run": "1", "reason": " "}, "needs a reason"),
+        ({"act": "rerun", "run": "99", "reason": "x"}, "takes 1 to"),
+    ],
+)
+def test_what_does_not_fit_is_refused(as_bob: Client, sent: dict[str, str], what: str) -> None:
+    factories.make_run()
+
+    assert what in read(as_bob.post("/bulk/new/", sent), status=422).text
+    assert not BulkJob.objects.exists()
+
+
+def test_viewers_see_acts_and_may_not_begin_one(as_charlie: Client) -> None:
+    factories.make_run()
+
+    assert as_charlie.get("/bulk/").status_code == 200
+    assert as_charlie.post("/bulk/new/", {"act": "rerun", "run": "1", "reason": "x"}).status_code == 403
