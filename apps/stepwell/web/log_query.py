@@ -25,11 +25,13 @@ class LogFilter:
     source: str = ""
     #: lines without the words are left out too
     hides_others: bool = False
+    #: the page itself is to find the words; else a script asks for them, and the page does not wait
+    finds_words: bool = False
 
     @property
-    def filters(self) -> bool:
-        """Whether lines are left out."""
-        return bool(self.levels or self.source or (self.text and self.hides_others))
+    def is_for_page(self) -> bool:
+        """Whether the page itself leaves out lines: by level or source, or for words when it has no scripts."""
+        return self.finds_words if self.text else bool(self.levels or self.source)
 
     @property
     def query(self) -> LogQuery:
@@ -49,14 +51,14 @@ class LogFilter:
             return self.query
         return LogQuery(levels=self.levels, source=self.source)
 
-    def url_query(self, *, without_text: bool = False, **changed: object) -> str:
+    def url_query(self, **changed: object) -> str:
         """Return it as the query of an address, with ``changed`` parts."""
-        text = "" if without_text else self.text
         values: dict[str, object] = {
-            "q": text,
-            "re": "1" if self.is_pattern and text else "",
-            "case": "1" if self.is_exact and text else "",
-            "only": "1" if self.hides_others and text else "",
+            "q": self.text,
+            "re": "1" if self.is_pattern and self.text else "",
+            "case": "1" if self.is_exact and self.text else "",
+            "only": "1" if self.hides_others and self.text else "",
+            "find": "1" if self.finds_words and self.text else "",
             "level": self.levels,
             "source": self.source,
             **changed,
@@ -76,4 +78,5 @@ def log_filter(asked: QueryDict) -> LogFilter:
         levels=tuple(level for level in LEVELS if level in named),
         source=source if source in SOURCES else "",
         hides_others=bool(asked.get("only")),
+        finds_words=bool(asked.get("find")),
     )

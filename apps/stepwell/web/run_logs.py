@@ -73,8 +73,9 @@ def log(request: WebRequest, ref: str, invocation_id: str, number: int) -> HttpR
         "raw_url": reverse("runs:log_raw", args=[run.number, invocation_id, number]),
         "download_url": reverse("runs:log_download", args=[run.number, invocation_id, number]),
     }
-    window = _filtered if asked.query else _unfiltered
-    return render_page(request, "runs/log.html", {**context, **window(request, run, attempt, asked, url)})
+    window = _filtered if asked.is_for_page else _unfiltered
+    context |= window(request, run, attempt, asked, url)
+    return render_page(request, "runs/log.html", context, fragments={"log-head"})
 
 
 def _unfiltered(request: WebRequest, run: Run, attempt: Attempt, asked: LogFilter, url: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 // The one WebSocket of this tab: topics with cursors, reconnects that ask for exactly what is missing.
 import { setServerTime } from "./time.js";
 
+// Missed messages are asked for again, from the database and the log files; a page that shows what is no longer there is stale.
 const FIRST_DELAY = 300;
 const LAST_DELAY = 30000;
 const SILENCE = 40000; // the server pings every 15 s
@@ -14,6 +15,7 @@ let attempts = 0;
 let timer = 0;
 let silence = 0;
 let isOver = false;
+let isStale = false; // a part of the page shows what the server no longer has
 
 /**
  * Listen to a topic from a cursor on. `handler(message)` gets each message once, in order;
@@ -51,7 +53,14 @@ function send(message) {
   if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
 }
 
-function setState(next) {
+/** Say that the page shows what is no longer true and cannot be put right without loading it again. */
+export function goStale() {
+  isStale = true;
+  setState("stale");
+}
+
+function setState(wanted) {
+  const next = isStale ? "stale" : wanted;
   if (next === state) return;
   state = next;
   for (const watcher of watchers) watcher(state);

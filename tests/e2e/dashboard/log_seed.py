@@ -87,3 +87,40 @@ def print_steadily(*, run: str, attempt: str, lines: int, a_second: int, first: 
             live.print_lines(run=run, attempt=attempt, text=text)
             done = due
         time.sleep(0.02)
+
+
+def many_running(*, n: int) -> dict[str, Any]:
+    """Make a run of ``n`` running steps with a log each; return its id and number, and the attempts' ids."""
+    ids = live.make_run()
+    attempts = [ids["attempt"]]
+    with transaction.atomic():
+        for index in range(1, n):
+            step = StepRun.objects.create(
+                run_id=ids["run"], invocation_id=f"step_{index}", name="step", status=StepStatus.RUNNING, ordinal=index
+            )
+            attempt = Attempt.objects.create(step_run=step, number=1, status=AttemptStatus.RUNNING)
+            attempts.append(str(attempt.id))
+    return {**ids, "number": live.number_of(run=ids["run"]), "attempts": attempts}
+
+
+def stir(*, run: str, attempts: list[str], seconds: float) -> int:
+    """For some seconds let every step beat, the first one print, and the run record events; return how many."""
+    began = time.monotonic()
+    rounds = 0
+    while time.monotonic() - began < seconds:
+        for attempt in attempts:
+            live.beat(attempt=attempt, progress={"done": rounds, "total": 100})
+        live.print_lines(run=run, attempt=attempts[0], text=f"round {rounds}\n")
+        live.tell(run=run, numbers=[rounds])
+        rounds += 1
+        time.sleep(0.05)
+    return rounds
+
+
+def begin_log_again(*, run: str, attempt: str) -> None:
+    """Replace an attempt's log by a shorter one, as restoring a backup does."""
+    live.close_log(attempt=attempt)
+    path = log_path(UUID(run), UUID(attempt))
+    for file in path.parent.glob(f"{path.name}*"):
+        file.unlink()
+    live.print_lines(run=run, attempt=attempt, text="other\n")

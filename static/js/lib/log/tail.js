@@ -2,7 +2,7 @@
 // scrolls up, then counted. A tab out of sight listens to nothing and asks once when it is back.
 import { make } from "../dom.js";
 import { paced } from "../pace.js";
-import { subscribe } from "../socket.js";
+import { goStale, subscribe } from "../socket.js";
 
 const INTERVAL = 250; // ms between two changes of the page
 const LOOK = 1000; // ms between two looks at what else changed: folds, lines that match
@@ -15,8 +15,9 @@ export class Tail {
   #unseen = 0;
   #pill = null;
   #lookedTo = 0;
-  #apply = paced(() => this.#draw(), INTERVAL);
-  #look = paced(() => this.#refresh(), LOOK);
+  #reached = 0; // bytes of the log
+  #apply = null;
+  #look = null;
   #hidden = () => this.#turned();
 
   constructor(view) {
@@ -33,9 +34,7 @@ export class Tail {
 
   close() {
     document.removeEventListener("visibilitychange", this.#hidden);
-    this.#leave?.();
-    this.#apply.stop();
-    this.#look.stop();
+    if (this.#leave) this.#stop();
   }
 
   /** Go to the end and stay there. */
@@ -52,14 +51,23 @@ export class Tail {
   }
 
   #listen() {
-    const after = this.#view.outline.after;
-    this.#leave = subscribe(`log:${this.#view.getAttribute("attempt")}`, after, (message) => this.#take(message));
+    this.#apply = paced(() => this.#draw(), INTERVAL);
+    this.#look = paced(() => this.#refresh(), LOOK);
+    this.#reached = this.#view.outline.after;
+    const topic = `log:${this.#view.getAttribute("attempt")}`;
+    this.#leave = subscribe(topic, this.#reached, (message) => this.#take(message));
+  }
+
+  #stop() {
+    this.#leave();
+    this.#apply.stop();
+    this.#look.stop();
+    [this.#leave, this.#waiting] = [null, []];
   }
 
   async #turned() {
     if (document.hidden) {
-      this.#leave?.();
-      [this.#leave, this.#waiting] = [null, []];
+      if (this.#leave) this.#stop();
       return;
     }
     if (this.#leave) return;
@@ -68,8 +76,10 @@ export class Tail {
   }
 
   #take(message) {
-    if (message.type === "log" || message.type === "resync") this.#waiting.push(message);
-    else return;
+    if (message.type === "gone" || (message.type === "resync" && message.at < this.#reached)) return goStale();
+    if (message.type !== "log" && message.type !== "resync") return;
+    this.#reached = message.to ?? message.at;
+    this.#waiting.push(message);
     this.#apply();
   }
 
@@ -80,7 +90,7 @@ export class Tail {
     for (const message of this.#waiting) {
       if (message.type === "resync") lines = Math.max(lines, message.line - 1);
       else {
-        html = (message.html || message.partial) ? html + message.html + message.partial : html;
+        html += message.html + message.partial;
         lines = Math.max(lines, message.first_line + message.lines - (message.partial ? 0 : 1));
       }
     }
