@@ -10,6 +10,7 @@ import "./elements/log-tail.js";
 import "./elements/log-view.js";
 import "./elements/panel-dock.js";
 import "./elements/run-graph.js";
+import "./elements/run-log.js";
 import { showConnection } from "./lib/connection.js";
 import { watchKeys } from "./lib/keys.js";
 import { watchPalette } from "./lib/palette.js";

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from array import array
+
 import pytest
 from asgiref.sync import async_to_sync
 from django.test import AsyncClient, Client
 
 from stepwell.accounts.models import User
+from stepwell.engine import logindex
+from stepwell.engine.logfile import LogWriter
+from stepwell.runs.logs import log_path
 from stepwell.runs.models import Run
-from stepwell.web import log_view
+from stepwell.web import log_view, run_log_whole
 from tests import factories
 from tests.web.page import Element, read
 
@@ -174,3 +179,81 @@ def test_a_served_log_is_sent_piece_by_piece(async_client: AsyncClient, charlie:
 
     assert len(found) > 1
     assert b"".join(found) == text.encode()
+
+
+def test_a_filter_in_the_address_leaves_only_its_lines(as_charlie: Client) -> None:
+    run = logged("".join(f"{'ERROR' if n % 10 == 0 else 'fine'} {n}\n" for n in range(1, 101)))
+    address = f"/runs/{run.number}/logs/train/1/"
+
+    assert lines(read(as_charlie.get(f"{address}?level=error"))) == [f"L{n}" for n in range(10, 101, 10)]
+    assert lines(read(as_charlie.get(f"{address}?q=FINE+7&find=1"))) == ["L7", *(f"L{n}" for n in range(71, 80))]
+    assert lines(read(as_charlie.get(f"{address}?q=%5C+9%5B0-9%5D%24&re=1&find=1")))[-1] == "L99"
+    assert "is not a regular expression" in read(as_charlie.get(f"{address}?q=(&re=1&find=1")).text
+
+
+def test_the_viewer_gets_lines_hits_and_an_outline(as_charlie: Client) -> None:
+    run = logged("--- one\nfirst\nERROR second\n--- two\nthird\n", status="failed")
+    address = f"/runs/{run.number}/logs/train/1/"
+
+    page = as_charlie.get(f"{address}lines?from=2&n=2").content.decode()
+    assert ['id="L2"' in page, 'id="L3"' in page, 'id="L4"' in page] == [True, True, False]
+    assert as_charlie.get(f"{address}lines?at=5,1").content.count(b"<div") == 2
+    hits = as_charlie.get(f"{address}search?q=ir")
+    assert (array("I", hits.content).tolist(), hits["Stepwell-Total"]) == ([2, 5], "2")
+    assert as_charlie.get(f"{address}search?q=(&re=1").status_code == 422
+    told = as_charlie.get(f"{address}outline").json()
+    assert (told["lines"], told["levels"]["error"]) == (5, 1)
+    assert told["folds"] == [["group", 1, 2, 3, True], ["group", 4, 5, 5, False]]
+    assert content(as_charlie, f"{address}raw?from=2&to=3") == b"first\nERROR second\n"
+    assert content(as_charlie, f"{address}download?level=error") == b"ERROR second\n"
+
+
+@pytest.mark.parametrize("part", ["lines", "search", "outline", "download", "raw"])
+@pytest.mark.parametrize("query", ["from=x&n=-1", "at=,,x,9999999999999999999", "q=%00&level=nope", "from=9&to=1"])
+def test_what_the_viewer_asks_is_never_an_error_of_ours(as_charlie: Client, part: str, query: str) -> None:
+    run = logged("one\ntwo\n")
+
+    response = as_charlie.get(f"/runs/{run.number}/logs/train/1/{part}?{query}")
+
+    assert response.status_code == 200
+    assert b"".join(response) is not None
+
+
+def test_the_whole_run_is_merged_by_time_with_steps_and_pages(
+    as_charlie: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_log_whole, "PAGE_LINES", 10)
+    run = factories.make_run(status="completed")
+    attempts = [
+        factories.make_attempt(factories.make_step(run, name, attempts=False), status="completed") for name in "ab"
+    ]
+    writers = [LogWriter(log_path(run.id, attempt.id)) for attempt in attempts]
+    for turn in range(12):
+        monkeypatch.setattr(logindex.time, "time", lambda turn=turn: 1_700_000_000 + turn * 0.5)
+        writers[turn % 2].write(f"turn {turn} {HOSTILE}\nmore {turn}\n".encode())
+        writers[turn % 2].flush()
+    for writer in writers:
+        writer.seal()
+
+    pages = [page := read(as_charlie.get(f"/runs/{run.number}/logs/"))]
+    while page.has("a", class_="btn") and (links := [link for link in page.all("a") if link.text == "Earlier"]):
+        pages.insert(0, page := read(as_charlie.get(links[0]["href"])))
+
+    rows = [row for page in pages for row in page.all("div", class_="line")]
+    assert [row.all("span")[-1].text.split()[1] for row in rows] == [str(n // 2) for n in range(24)]
+    assert [row.one("a").text for row in rows[:4]] == ["a", "a", "b", "b"]
+    assert rows[2].one("a")["href"] == f"/runs/{run.number}/logs/b/1/#L1"
+    assert rows[2].one("time").text == "22:13:20.500"
+    assert HOSTILE in rows[2].text
+    later = next(link for link in pages[0].all("a") if link.text == "Later")
+    first = read(as_charlie.get(later["href"])).all("div", class_="line")[0]
+    assert first.text == rows[4].text
+    only = read(as_charlie.get(f"/runs/{run.number}/logs/?step=b&first=1")).all("div", class_="line")
+    assert {row.one("a").text for row in only} == {"b"}
+
+
+@pytest.mark.parametrize("query", ["from=1-2-3", "before=x", "step=%00", "from=99999999999999999-" + "f" * 32 + "-1"])
+def test_any_place_in_a_whole_run_can_be_asked_for(as_charlie: Client, query: str) -> None:
+    run = logged("one\n")
+
+    assert as_charlie.get(f"/runs/{run.number}/logs/?{query}").status_code == 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import struct
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,6 +121,23 @@ class LogReader:
             if offset < piece.end:
                 break
         return latest
+
+    def times_span(self) -> tuple[float, float] | None:
+        """Return when the first and the last bytes were stored; None when nothing was."""
+        times = self._load_times()
+        return (times[0][1], times[-1][1]) if times else None
+
+    def line_at_time(self, at: float, *, is_after: bool = False) -> int:
+        """Return the number of the first line stored at ``at`` or later (``is_after``: only later)."""
+        times = self._load_times()
+        index = (bisect_right if is_after else bisect_left)(times, at, key=lambda record: record[1])
+        if index == len(times):
+            return self.n_lines + 1
+        offset = times[index][0]
+        number = self.line_at(offset)
+        found = [line for line in self.lines(number, 1) if line.number == number]
+        # A line belongs to the write that began it.
+        return number + 1 if found and found[0].offset < offset else number
 
     def next_line(self, level: str, *, after: int = 0) -> LogLine | None:
         """Return the first line after line ``after`` that has the level, or None."""
@@ -246,12 +263,14 @@ class LogReader:
 
     def _time_at(self, offset: int) -> float | None:
         if not self._times or self._times[-1][0] <= offset:
-            known = len(self._times)
-            self._times += (
-                (start, at) for start, at in _new_records(loglines.times_path(self.path), TIME_RECORD, known)
-            )
+            self._load_times()
         index = bisect_right(self._times, offset, key=lambda record: record[0])
         return self._times[index - 1][1] if index else None
+
+    def _load_times(self) -> list[tuple[int, float]]:
+        known = len(self._times)
+        self._times += ((start, at) for start, at in _new_records(loglines.times_path(self.path), TIME_RECORD, known))
+        return self._times
 
     def _gap(self) -> tuple[int, int]:
         layout = self.layout()

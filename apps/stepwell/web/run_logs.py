@@ -15,7 +15,7 @@ from stepwell.errors import UsageError
 from stepwell.runs import logsearch
 from stepwell.runs.logs import log_path
 from stepwell.runs.models import Attempt, Run
-from stepwell.web import log_parts, log_places, log_view, present, run_page
+from stepwell.web import log_parts, log_places, log_view, present, run_log_whole, run_page
 from stepwell.web.access import get_run_or_404, needs
 from stepwell.web.log_parts import get_attempt_or_404, get_number
 from stepwell.web.log_query import LEVELS, SOURCES, LogFilter, log_filter
@@ -68,7 +68,7 @@ def log(request: WebRequest, ref: str, invocation_id: str, number: int) -> HttpR
         "zone": timezone.get_current_timezone_name(),
         "url": url,
         "base_url": url,
-        "run_logs_url": reverse("runs:detail", args=[run.number]),
+        "run_logs_url": reverse("runs:whole_log", args=[run.number]),
         "is_growing": log_view.may_grow(run.id, attempt),
         "raw_url": reverse("runs:log_raw", args=[run.number, invocation_id, number]),
         "download_url": reverse("runs:log_download", args=[run.number, invocation_id, number]),
@@ -127,6 +127,7 @@ def _first(request: WebRequest) -> int | None:
 
 _ATTEMPT = "runs/<str:ref>/logs/<path:invocation_id>/<int:number>/"
 urlpatterns = [
+    path("runs/<str:ref>/logs/", run_log_whole.whole_log, name="whole_log"),
     path(_ATTEMPT, log, name="log"),
     path(f"{_ATTEMPT}raw", log_parts.raw, name="log_raw"),
     path(f"{_ATTEMPT}download", log_parts.download, name="log_download"),

@@ -96,6 +96,7 @@ export class Painter {
 
   #fold(element, fold) {
     let button = element.querySelector(".fold");
+    if (!fold || fold.isOpen) delete element.dataset.folded;
     if (!fold) return button?.remove();
     if (!button) {
       button = document.createElement("button");
@@ -105,8 +106,9 @@ export class Painter {
     const count = fold.last - fold.first + 1;
     button.setAttribute("aria-expanded", fold.isOpen);
     button.textContent = fold.isOpen ? "▾" : "▸";
-    button.dataset.count = fold.isOpen ? "" : `${count.toLocaleString("en")} ${count === 1 ? "line" : "lines"}`;
-    button.setAttribute("aria-label", `${fold.isOpen ? "Fold" : "Unfold"} ${count} lines`);
+    const words = `${count.toLocaleString("en")} ${count === 1 ? "line" : "lines"}`;
+    if (!fold.isOpen) element.dataset.folded = words;
+    button.setAttribute("aria-label", `${fold.isOpen ? "Fold" : "Unfold"} ${words}`);
   }
 
   #time(element) {
