@@ -99,7 +99,8 @@ export class Tail {
     this.#view.dataset.updates = Number(this.#view.dataset.updates ?? 0) + 1;
     this.#view.grow(lines);
     if (!this.isPinned) this.#count(lines - before);
-    this.#look();
+    // A last line that comes once more, now whole, is nothing new.
+    if (lines > before) this.#look();
   }
 
   /** What the lines alone do not tell: counts of levels, folds, and which of the new lines match. */
