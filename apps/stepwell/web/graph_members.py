@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.db.models import Count, QuerySet
 
@@ -41,9 +42,12 @@ class Members:
     later_url: str
 
 
-def read(run: Run, key: str, query: Mapping[str, str]) -> Members | None:
-    """Return the steps of the group with this key as the address filters them; None when there is no such group."""
-    everything = _of_group(run, key)
+def read(run: Run, key: str, query: Mapping[str, str], *, ids: list[UUID] | None = None) -> Members | None:
+    """Return the steps of the group with this key as the address filters them; None when there is no such group.
+
+    ``ids`` are the steps of a box that is no group but a part of a large graph.
+    """
+    everything = _of_group(run, key) if ids is None else StepRun.objects.filter(id__in=ids)
     tally = step_groups.tally(everything.values_list("status", flat=True))
     if not tally.n:
         return None
@@ -61,7 +65,7 @@ def read(run: Run, key: str, query: Mapping[str, str]) -> Members | None:
     steps = list(rows)
     return Members(
         key=key,
-        name=_name(run, key, steps),
+        name=_name(key, steps) if ids is None else f"part {key[1:]}",
         rows=[_member(run, step, query.get("open", "")) for step in steps],
         n_found=n_found,
         tally=tally,
@@ -80,7 +84,7 @@ def _of_group(run: Run, key: str) -> QuerySet[StepRun]:
     return steps.filter(name=key[1:]) if key.startswith("n") else step_groups.members(steps, key)
 
 
-def _name(run: Run, key: str, steps: list[StepRun]) -> str:
+def _name(key: str, steps: list[StepRun]) -> str:
     if key.startswith("n"):
         return key[1:]
     shown = step_groups.with_groups(StepRun.objects.filter(id__in=[step.id for step in steps[:1]])).first()

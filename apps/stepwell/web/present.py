@@ -16,7 +16,7 @@ from stepwell.core.durations import format_duration
 #: statuses whose word is not simply the status with a capital letter
 _WORDS = {"timed_out": "Timed out", "cached": "From cache", "retrying": "Waits to retry"}
 #: steps that are ours, by what they do
-_OWN_STEPS = {":plan": "reading the pipeline", ":cleanup": "cleaning up"}
+_OWN_STEPS = {":plan": "reading the pipeline", ":cleanup": "cleaning up", ":driver": "running the pipeline"}
 #: statuses drawn with another status's symbol
 _ICONS = {"interrupted": "lost", "reused": "cached", "warning": "lost"}
 

@@ -80,6 +80,8 @@ class Graph:
     view_height: str
     #: (label, address that closes it) of the groups that are open
     opened: list[tuple[str, str]]
+    #: what boxes that are only parts of a large graph stand for
+    parts: dict[str, list[UUID]]
     n_steps: int
 
 
@@ -100,7 +102,8 @@ def graph(request: WebRequest, ref: str) -> HttpResponse:
         logger.exception("The graph of run #%s could not be drawn.", run.number)
         context["graph"] = None
     context["panel"] = open_panel(request, run, wanted, page="graph")[0]
-    context["members"] = graph_members.read(run, group, request.GET) if group and not wanted else None
+    inside = context["graph"].parts.get(group) if context["graph"] else None
+    context["members"] = graph_members.read(run, group, request.GET, ids=inside) if group and not wanted else None
     context["graph_url"] = reverse("runs:graph", args=[run.number])
     context["live_query"] = "?part=head"
     return render_page(request, "runs/graph.html", context, fragments={"run-graph"})
@@ -134,6 +137,7 @@ def _draw(run: Run, steps: list[StepRun], request: WebRequest, wanted: str) -> G
         opened=[
             (labels.get(key, key), f"?{_query(open=','.join(other for other in keys if other != key))}") for key in keys
         ],
+        parts={cell.key: [step.id for step in cell.members] for cell in cells if cell.kind == "part"},
         n_steps=len(steps),
     )
 
