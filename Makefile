@@ -14,28 +14,28 @@ help:  ## say what each target does
 run: .venv/.stamp  ## start Stepwell with the examples; PORT=9000 takes another port, Ctrl-C stops it
 	@exec $(BIN)/python manage.py up --examples examples $(if $(PORT),--port $(PORT))
 
-test: .venv/.stamp  ## run every check and every test, then one summary
+test: .venv/.tests  ## run every check and every test, then one summary
 	@exec $(BIN)/python tests/everything.py
 
-check: .venv/.stamp  ## lint, format, types, import layers, migrations
+check: .venv/.tests  ## lint, format, types, import layers, migrations
 	@exec $(BIN)/python tests/everything.py --checks
 
-fix: .venv/.stamp  ## correct what the linter can and format
+fix: .venv/.tests  ## correct what the linter can and format
 	@$(BIN)/ruff check --fix --quiet . && $(BIN)/ruff format .
 
-e2e: .venv/.stamp  ## run the browser tests alone
+e2e: .venv/.tests  ## run the browser tests alone
 	@exec $(BIN)/pytest tests/e2e
 
-faults: .venv/.stamp  ## kill, stop, cut off and fill everything we can, on every store; MUTANTS=0 leaves out the seeded mistakes
+faults: .venv/.tests  ## kill, stop, cut off and fill everything we can, on every store; MUTANTS=0 leaves out the seeded mistakes
 	@exec $(BIN)/python -m tests.faults --write $(if $(filter 0,$(MUTANTS)),--no-mutants)
 
-bench: .venv/.stamp  ## time our workloads beside plain Python and write docs/benchmarks.md
+bench: .venv/.tests  ## time our workloads beside plain Python and write docs/benchmarks.md
 	@exec $(BIN)/python -m tests.bench
 
-docs: .venv/.stamp  ## write docs/reference/ from the code
+docs: .venv/.tests  ## write docs/reference/ from the code
 	@$(BIN)/python docs/make_reference.py
 
-wheel: .venv/.stamp  ## build dist/stepwell-*.whl
+wheel: .venv/.tests  ## build dist/stepwell-*.whl
 	@$(BIN)/python -m build --wheel --no-isolation --outdir dist . >/dev/null && ls dist/*.whl
 
 clean:  ## remove what the other targets made; your runs in ~/.stepwell stay
@@ -48,8 +48,13 @@ clean:  ## remove what the other targets made; your runs in ~/.stepwell stay
 		echo "Install one, or name one: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
 	@echo "Preparing .venv with $$($(PYTHON) --version) ..."
 	@$(PYTHON) -m venv .venv || { echo "This Python cannot make virtual environments. On Debian or Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	@$(BIN)/python -m pip install -qq --no-compile --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install -qq --no-compile --no-deps --require-hashes -r requirements.lock
 	@printf '%s\n' '$(CURDIR)/apps' > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/stepwell.pth"
 	@printf '#!%s\nimport sys\n\nfrom stepwell.conf.cli import main\n\nsys.exit(main())\n' '$(CURDIR)/$(BIN)/python' > $(BIN)/stepwell
 	@chmod +x $(BIN)/stepwell
+	@touch $@
+
+.venv/.tests: .venv/.stamp requirements-test.lock
+	@echo "Adding what the tests need ..."
+	@$(BIN)/python -m pip install -qq --no-compile --no-deps --require-hashes -r requirements-test.lock
 	@touch $@

@@ -47,12 +47,23 @@ def test_every_target_the_documents_name_is_in_the_makefile() -> None:
     assert named <= targets
 
 
-def test_every_locked_package_is_pinned_by_hash_and_none_by_address() -> None:
-    lock = (source.ROOT / "requirements.lock").read_text(encoding="utf-8")
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-test.lock"])
+def test_every_locked_package_is_pinned_by_hash_and_none_by_address(name: str) -> None:
+    lock = (source.ROOT / name).read_text(encoding="utf-8")
     entries = re.split(r"\n(?=\S)", lock.strip())
 
     assert not [entry.splitlines()[0] for entry in entries if "==" not in entry or "--hash=sha256:" not in entry]
     assert "://" not in lock
+
+
+def test_what_make_run_installs_is_a_part_of_what_the_tests_run_with() -> None:
+    run, tests = (
+        set(re.findall(r"^[^\s#]+==\S+", (source.ROOT / name).read_text(encoding="utf-8"), re.MULTILINE))
+        for name in ("requirements.lock", "requirements-test.lock")
+    )
+
+    assert run < tests
+    assert not [line for line in run if line.startswith(("pytest==", "playwright==", "mypy==", "mlflow"))]
 
 
 def test_every_address_the_api_page_calls_exists() -> None:
