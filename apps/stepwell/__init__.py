@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from stepwell.core.status import ExecutionMode, RunStatus
     from stepwell.sdk.artifactcalls import (
         ExternalArtifact,
-        Tag,
         add_tags,
         load_artifact,
         register_artifact,
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from stepwell.sdk.richtext import CSVString, HTMLString, JSONString, MarkdownString
     from stepwell.sdk.schedule import Schedule
     from stepwell.sdk.steps import BaseStep, step
+    from stepwell.sdk.tags import Tag
     from stepwell.sdk.waiting import wait
 
 _HOMES = {
@@ -67,7 +67,7 @@ _HOMES = {
     "StepFuture": "stepwell.sdk.futures",
     "StepRetryConfig": "stepwell.sdk.retry",
     "StepRuntime": "stepwell.sdk.kinds",
-    "Tag": "stepwell.sdk.artifactcalls",
+    "Tag": "stepwell.sdk.tags",
     "add_tags": "stepwell.sdk.artifactcalls",
     "get_logger": "stepwell.sdk.logger",
     "get_pipeline_context": "stepwell.sdk.pipelinecontext",

@@ -77,8 +77,18 @@ class TestCalls:
 
     def test_an_artifact_has_the_name_tags_and_metadata_it_was_given(self, calls):
         output = calls.output("tagged", "conform_score")
-        assert (output["artifact"], output["tags"]) == ("conform_score", ["best"])
+        assert (output["artifact"], output["tags"]) == ("conform_score", ["best", "cascades"])
         assert output["metadata"]["unit"] == "points"
+
+    def test_a_tag_that_cascades_is_on_the_run_and_on_what_it_makes(self, calls):
+        assert calls.run["tags"] == ["cascades", "plain"]
+        assert calls.output("number")["tags"] == ["cascades"]
+
+    def test_what_a_step_loads_by_itself_is_among_its_inputs_once(self, calls):
+        found = {
+            name: one["artifact"] for (kind, name), one in calls.artifacts("keeps_and_loads").items() if kind == "input"
+        }
+        assert found == {"conform_score": "conform_score"}
 
     def test_versions_count_up(self, calls, both):
         versions = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,14 @@ from tests.sdk.childkit import run_step
 class Unlucky(Exception):
     def __init__(self, first: int, second: int) -> None:
         super().__init__(f"{first} and {second}")
+
+
+class Unmakeable(Exception):
+    def __new__(cls, text: str, *, key: int) -> Unmakeable:
+        return super().__new__(cls, text)
+
+    def __init__(self, text: str, *, key: int) -> None:
+        super().__init__(text)
 
 
 def test_an_exception_is_told_with_the_users_line_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,10 +104,25 @@ def test_a_script_gets_the_very_exception_back(tmp_path: Path) -> None:
     assert found.args == ("lost",)
 
 
+def test_an_exception_that_takes_other_arguments_comes_back_with_what_it_holds(tmp_path: Path) -> None:
+    @step
+    def broken() -> None:
+        failure = Unlucky(1, 2)
+        failure.__dict__.update(code=3, lock=threading.Lock())
+        raise failure
+
+    error = run_step(broken, tmp_path, return_exception=True).error
+    found = pickled.loads(base64.b64decode(error["pickled"]))
+
+    assert type(found) is Unlucky
+    assert str(found) == "1 and 2"
+    assert vars(found) == {"code": 3}
+
+
 def test_an_exception_that_cannot_be_made_again_is_told_without_its_object(tmp_path: Path) -> None:
     @step
     def broken() -> None:
-        raise Unlucky(1, 2)
+        raise Unmakeable("x", key=1)
 
     assert run_step(broken, tmp_path, return_exception=True).error["pickled"] is None
 

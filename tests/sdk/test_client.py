@@ -16,10 +16,10 @@ import stepwell
 from stepwell import Client, ExternalArtifact, Tag, add_tags, errors, log_metadata, pipeline, save_artifact, step
 from stepwell.engine.protocol import FrameSocket
 from stepwell.sdk import calls, client, references
-from stepwell.sdk.artifactcalls import tag_names
 from stepwell.sdk.artifactstore import measure
 from stepwell.sdk.client_http import HttpTransport
 from stepwell.sdk.responses import artifact_version
+from stepwell.sdk.tags import tag_names
 
 ID = "01890000-0000-7000-8000-000000000007"
 VERSION = {
@@ -369,3 +369,13 @@ def test_the_public_names_are_there():
         assert name in stepwell.__all__
         assert callable(getattr(stepwell, name))
     assert save_artifact is stepwell.save_artifact
+
+
+def test_an_output_may_be_written_as_a_list_of_one() -> None:
+    version = artifact_version(VERSION, client.default_transport())
+
+    assert version[0] is version
+    assert list(version) == [version]
+    assert len(version) == 1
+    with pytest.raises(IndexError):
+        version[1]

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 
+from stepwell.accounts.models import as_uuid
 from stepwell.artifacts import model_actions
 from stepwell.artifacts.models import ArtifactVersion, StepArtifact
 from stepwell.core.plan import Binding
@@ -113,6 +114,22 @@ def record_inputs(step: StepRun) -> None:
         for place, version in versions_in(binding, outputs, name)
     ]
     StepArtifact.objects.bulk_create(links, ignore_conflicts=True)
+
+
+def record_loaded(step: StepRun, version_id: str) -> None:
+    """Write down an artifact version that the step's code loaded by itself; once, by its artifact's name."""
+    known = as_uuid(version_id)
+    version = ArtifactVersion.objects.select_related("artifact").filter(id=known).first() if known else None
+    taken = StepArtifact.objects.filter(step_run=step, direction=StepArtifact.Direction.INPUT)
+    if version is None or taken.filter(artifact_version=version).exists():
+        return
+    name = version.artifact.name
+    if taken.filter(name=name[:255]).exists() or name in bindings(step):
+        name = f"{name[:200]} {version.version}"
+    link = StepArtifact(
+        step_run=step, artifact_version=version, direction=StepArtifact.Direction.INPUT, name=name[:255]
+    )
+    StepArtifact.objects.bulk_create([link], ignore_conflicts=True)
 
 
 def data_is_present(versions: list[ArtifactVersion]) -> bool:

@@ -17,7 +17,7 @@ from django.db import close_old_connections, transaction
 from stepwell.core import failpoints
 from stepwell.core.status import TERMINAL_ATTEMPT, AttemptStatus
 from stepwell.engine.ports import Outcome
-from stepwell.execution import calls, claims, driving, hookcalls, moves, publish
+from stepwell.execution import calls, claims, driving, hookcalls, inputs, moves, publish
 from stepwell.execution.claims import Claim, LeaseLost
 from stepwell.execution.doorbell import AnswerHere, ring
 from stepwell.runs import events
@@ -117,6 +117,7 @@ class AttemptWatcher:
             "tags": self._store_tags,
             "warning": self._store_warning,
             "hook": self._store_hook,
+            "loaded": self._store_loaded,
         }.get(str(frame.get("t")))
         if handler is not None:
             with transaction.atomic():
@@ -192,6 +193,9 @@ class AttemptWatcher:
     def _store_warning(self, frame: dict[str, Any]) -> None:
         payload = {"step": str(self.claim.step.id), "message": str(frame.get("message", ""))[:2000]}
         events.record(self.claim.step.run_id, "note", {**payload, "level": "warning"})
+
+    def _store_loaded(self, frame: dict[str, Any]) -> None:
+        inputs.record_loaded(self.claim.step, str(frame.get("artifact", "")))
 
     def _store_hook(self, frame: dict[str, Any]) -> None:
         hookcalls.told(self.claim, frame)

@@ -14,17 +14,7 @@ from stepwell.sdk import context, jsonable, responses
 from stepwell.sdk.client import default_transport
 from stepwell.sdk.client_local import Transport
 from stepwell.sdk.responses import ArtifactVersion
-
-
-@dataclass(frozen=True)
-class Tag:
-    """A tag by name. ``cascade`` puts a pipeline's tag on what its runs make."""
-
-    name: str
-    cascade: bool = False
-
-    def __str__(self) -> str:
-        return self.name
+from stepwell.sdk.tags import Tag, tag_names
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +122,8 @@ def save_artifact(
 def load_artifact(name_or_id: str | UUID, version: str | int | None = None) -> Any:
     """Return the value of an artifact version: the newest of a name, one version of it, or the one with an id.
 
+    In a running step it counts among the step's inputs from then on.
+
     Raises:
         NotFound: There is none.
         ArtifactError: Its data is missing or damaged.
@@ -205,19 +197,6 @@ def remove_tags(tags: Iterable[str | Tag], **target: Any) -> None:
     if step is not None and not _given(target):
         target = {"run": step.pipeline_run.id}
     default_transport().ask("tags.change", target=tag_target(target), remove=tag_names(tags))
-
-
-def tag_names(tags: Iterable[str | Tag] | None) -> list[str]:
-    """Return tags as text.
-
-    Raises:
-        TypeError: One is neither text nor a ``Tag``.
-    """
-    wanted = [tags] if isinstance(tags, str | Tag) else list(tags or ())
-    for tag in wanted:
-        if not isinstance(tag, str | Tag) or not str(tag).strip():
-            raise TypeError(f"Tags are non-empty text, not {tag!r}.")
-    return [str(tag).strip() for tag in wanted]
 
 
 def tag_target(given: Mapping[str, Any]) -> dict[str, Any]:

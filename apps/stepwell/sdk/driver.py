@@ -24,6 +24,7 @@ from stepwell.sdk.futures import (
 )
 from stepwell.sdk.hooks import PIPELINE_HOOKS, STEP_HOOKS, describe
 from stepwell.sdk.places import place_of
+from stepwell.sdk.tags import cascading
 from stepwell.sdk.tracing import Invocation
 
 if TYPE_CHECKING:
@@ -228,6 +229,7 @@ class Driver(Awaiting):
             source_root=place_of(self.pipeline.module).source_root,
             memo=self._memo,
             on_init=describe(self.pipeline.options.get("on_init")),
+            tags=cascading(self.pipeline.options.get("tags", [])),
         )
         planned.source = stepkeeping.source_for_children(invocation, planned.source, store=self.store)
         if group:

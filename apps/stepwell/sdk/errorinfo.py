@@ -40,15 +40,45 @@ def is_retryable(exc: BaseException) -> bool:
 
 def pickled(exc: BaseException) -> str | None:
     """Return the exception for the script that waits for it, base64 of a pickle; None when it cannot be pickled."""
+    for form in (exc, _Parts(exc)):
+        content = _dumps(form)
+        if content is not None:
+            return base64.b64encode(content).decode() if len(content) <= _PICKLED else None
+    return None
+
+
+class _Parts:
+    """An exception that pickles as its class and what it holds, without a call of its ``__init__``.
+
+    One whose ``__init__`` wants other arguments than it hands on pickles, but never loads; what it holds (a response,
+    a lock) may not pickle at all, and is left out.
+    """
+
+    def __init__(self, exc: BaseException) -> None:
+        self._exc = exc
+
+    def __reduce__(self) -> Any:
+        args = tuple(one if _dumps(one) is not None else str(one) for one in self._exc.args)
+        state = {name: value for name, value in vars(self._exc).items() if _dumps(value) is not None}
+        return _rebuild, (type(self._exc), args, state)
+
+
+def _rebuild(kind: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
+    exc = kind.__new__(kind, *args)
+    exc.args = args
+    exc.__dict__.update(state)
+    return exc
+
+
+def _dumps(thing: Any) -> bytes | None:
     from stepwell.sdk.materializers import pickled as pickles
 
     try:
-        content = pickles.dumps(exc)
-        # an exception whose __init__ wants other arguments pickles, but never loads
+        content = pickles.dumps(thing)
         pickles.loads(content)
-    except Exception:  # whatever the user's exception class does while it is pickled
+    except Exception:  # whatever the user's classes do while they are pickled
         return None
-    return base64.b64encode(content).decode() if len(content) <= _PICKLED else None
+    return content
 
 
 def format_clean(exc: BaseException) -> str:

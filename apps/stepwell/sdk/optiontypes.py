@@ -12,6 +12,7 @@ from stepwell.sdk.groups import GroupInfo
 from stepwell.sdk.kinds import StepRuntime
 from stepwell.sdk.models import Model
 from stepwell.sdk.retry import StepRetryConfig
+from stepwell.sdk.tags import Tag
 
 Hook = Callable[..., Any] | str
 
@@ -53,7 +54,7 @@ class StepOptions(SharedOptions, total=False):
 
 
 class PipelineOptions(SharedOptions, total=False):
-    tags: Sequence[str] | None
+    tags: Sequence[str | Tag] | None
     on_init: Hook | None
     on_cleanup: Hook | None
     execution_mode: ExecutionMode | str | None

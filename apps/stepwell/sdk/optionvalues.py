@@ -20,6 +20,7 @@ from stepwell.sdk.kinds import StepRuntime
 from stepwell.sdk.models import Model
 from stepwell.sdk.resources import ResourceSettings
 from stepwell.sdk.retry import StepRetryConfig
+from stepwell.sdk.tags import Tag
 
 #: what ``settings`` may hold
 KNOWN_SETTINGS = ("resources", "docker", "concurrency")
@@ -107,6 +108,24 @@ def _names(name: str, value: Any, owner: str) -> list[str]:
             raise _wrong(name, item, owner, "Give a list of names.")
         if str(item) not in found:
             found.append(str(item))
+    return found
+
+
+def _tags(name: str, value: Any, owner: str) -> list[str | Tag]:
+    wanted = [value] if isinstance(value, str | Tag) else value
+    if isinstance(wanted, Mapping) or not isinstance(wanted, Iterable):
+        raise _wrong(name, value, owner, "Give a list.")
+    found: list[str | Tag] = []
+    for item in wanted:
+        try:
+            tag = Tag(**item) if isinstance(item, Mapping) else item
+        except TypeError:
+            raise _wrong(name, item, owner, "Write Tag(name, cascade=True).") from None
+        if not isinstance(tag, str | Tag) or not str(tag).strip():
+            raise _wrong(name, item, owner, "Give a list of texts or Tag(...).")
+        kept = tag if isinstance(tag, Tag) and tag.cascade else str(tag)
+        if kept not in found:
+            found.append(kept)
     return found
 
 
@@ -236,7 +255,7 @@ _CHECKS: dict[str, Check] = {
     "heartbeat_healthy_threshold": _threshold,
     "group": _group,
     "timeout": _timeout,
-    "tags": _names,
+    "tags": _tags,
     "execution_mode": _one_of(ExecutionMode),
     "dynamic": _flag,
     **dict.fromkeys(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from stepwell.core import nametemplates
@@ -16,6 +16,7 @@ from stepwell.sdk.coercion import type_text
 from stepwell.sdk.hooks import STEP_HOOKS, describe, load_hook
 from stepwell.sdk.places import place_of
 from stepwell.sdk.sourcecode import source_text
+from stepwell.sdk.tags import cascading, tag_names
 from stepwell.sdk.variants import describe_variant
 
 if TYPE_CHECKING:
@@ -68,17 +69,18 @@ def build_plan(pipeline: Pipeline, values: Mapping[str, Any], invocations: Mappi
     on_init = describe(options.get("on_init"))
     if on_init is not None:
         load_hook("on_init", options["on_init"], owner=f"Pipeline {pipeline.name}")
+    tags = cascading(options.get("tags", []))
     docker = any("docker" in one.options.get("settings", {}) for one in invocations.values())
     return Plan(
         pipeline=pipeline.name,
         source=pipeline.source,
         docstring=pipeline.docstring,
         parameters={name: _encode_parameter(pipeline, name, value) for name, value in values.items()},
-        steps=[plan_step(one, source_root=root, memo=memo, on_init=on_init) for one in invocations.values()],
+        steps=[plan_step(one, source_root=root, memo=memo, on_init=on_init, tags=tags) for one in invocations.values()],
         execution_mode=options.get("execution_mode", _default_mode(pipeline)),
         run_name=_run_name(pipeline),
         substitutions=options.get("substitutions", {}),
-        tags=list(options.get("tags", [])),
+        tags=tag_names(options.get("tags", [])),
         hooks=PipelineHooks(on_init=on_init, on_cleanup=describe(options.get("on_cleanup"))),
         variant=describe_variant(pipeline),
         cleanup=_plan_cleanup(pipeline),
@@ -108,9 +110,14 @@ def _attribute_of(holder: Any, thing: Any, qualname: str) -> str | None:
 
 
 def plan_step(
-    invocation: Invocation, *, source_root: str, memo: dict[Any, dict[str, str]], on_init: str | None
+    invocation: Invocation,
+    *,
+    source_root: str,
+    memo: dict[Any, dict[str, str]],
+    on_init: str | None,
+    tags: Sequence[str] = (),
 ) -> PlannedStep:
-    """Return the plan of one invocation; ``memo`` keeps what the code of steps reaches."""
+    """Return the plan of one invocation; ``memo`` keeps what the code of steps reaches, ``tags`` go on its outputs."""
     from stepwell.core.plan import PlannedStep
 
     step = invocation.step
@@ -122,7 +129,7 @@ def plan_step(
         docstring=step.docstring,
         upstream=invocation.upstream,
         inputs=invocation.inputs,
-        outputs=_plan_outputs(step, invocation.options),
+        outputs=_plan_outputs(step, invocation.options, tags=tags),
         options=_plan_options(invocation, on_init=on_init),
         origins=_origins(invocation),
         cache_parts=cache_parts(invocation, source_root=source_root, memo=memo),
@@ -193,7 +200,7 @@ def _run_name(pipeline: Pipeline) -> str | None:
     return pipeline.run_name
 
 
-def _plan_outputs(step: BaseStep, options: Mapping[str, Any]) -> list[PlannedOutput]:
+def _plan_outputs(step: BaseStep, options: Mapping[str, Any], *, tags: Sequence[str]) -> list[PlannedOutput]:
     from stepwell.core.plan import PlannedOutput
 
     wanted = options.get("output_materializers") or {}
@@ -209,7 +216,7 @@ def _plan_outputs(step: BaseStep, options: Mapping[str, Any]) -> list[PlannedOut
                 type=type_text(output.annotation),
                 artifact_name=output.name if output.is_named else None,
                 version=str(config.version) if config and config.version is not None else None,
-                tags=[str(tag) for tag in config.tags] if config else [],
+                tags=list(dict.fromkeys([*tag_names(config.tags if config else ()), *tags])),
                 metadata=dict(config.run_metadata) if config else {},
                 kind=config.kind if config else "",
                 materializers=[

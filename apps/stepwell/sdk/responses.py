@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 from stepwell.errors import RunFailed, UsageError
+from stepwell.sdk import context
 
 if TYPE_CHECKING:
     from stepwell.sdk.client_local import Transport
@@ -59,10 +61,24 @@ class ArtifactVersion:
     def version_id(self) -> UUID:
         return self.id
 
+    def __getitem__(self, place: int | slice) -> Any:
+        """Return this version: outputs may be written as lists of one, ``step.outputs["model"][0]``, as ZenML has them.
+
+        Raises:
+            IndexError: The place is neither 0 nor -1.
+        """
+        return [self][place]
+
+    def __iter__(self) -> Iterator[ArtifactVersion]:
+        return iter([self])
+
+    def __len__(self) -> int:
+        return 1
+
     def load(self) -> Any:
         """Return the value, a new copy each time, after its bytes were checked.
 
-        Loading may run code the value was stored with.
+        Loading may run code the value was stored with. In a running step the version counts among its inputs then.
 
         Raises:
             ArtifactError: The data is missing, damaged, or its class is not part of this code.
@@ -78,7 +94,16 @@ class ArtifactVersion:
             "sha256": self.sha256,
         }
         with self._transport.open_files(said) as folder:
-            return storing.load(folder, materializer=self.materializer, type_name=self.type)
+            value = storing.load(folder, materializer=self.materializer, type_name=self.type)
+        self._note_loaded()
+        return value
+
+    def _note_loaded(self) -> None:
+        step = context.current()
+        if step is None or (str(self.run_id), self.step) == (step.pipeline_run.id, step.step_name):
+            return
+        with suppress(RuntimeError):  # a process that the step started has no line of its own
+            step.send({"t": "loaded", "artifact": str(self.id)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

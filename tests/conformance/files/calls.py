@@ -9,7 +9,7 @@ from typing import Annotated, Any, Optional, Tuple  # noqa: UP035 - the referenc
 
 from driver import run_all
 
-from stepwell import ArtifactConfig, BaseStep, pipeline, step
+from stepwell import ArtifactConfig, BaseStep, Client, Tag, load_artifact, pipeline, save_artifact, step
 
 
 def tell(value: object) -> None:
@@ -87,6 +87,14 @@ def tagged() -> Annotated[int, ArtifactConfig(name="conform_score", tags=["best"
 
 
 @step
+def keeps_and_loads(name: str) -> int:
+    load_artifact("conform_score")
+    Client().get_artifact_version("conform_score").load()
+    save_artifact(1, "conform_own")
+    return load_artifact("conform_own")  # type: ignore[no-any-return]
+
+
+@step
 def nothing() -> None:
     print("nothing")
 
@@ -104,7 +112,7 @@ def inner(value: int) -> Any:
     return number.with_options(name="inner_number")(value)
 
 
-@pipeline(enable_cache=False)
+@pipeline(enable_cache=False, tags=["plain", Tag("cascades", cascade=True)])
 def calls(start: int = 3):
     one = number(start)
     low, high = pair(one)
@@ -121,6 +129,7 @@ def calls(start: int = 3):
     Told()(made_here(100)(one), id="local_told")
     Told()(inner(value=8), id="inlined_told")
     tagged()
+    keeps_and_loads("x", after="tagged")
     done = nothing(after=[one, "tagged"])
     number(1, after=done)
     number(2, id="chosen", after=nothing())
