@@ -79,7 +79,8 @@ def python_page() -> str:
     for name in names:
         parts += [f"## {name}", *describe(name, getattr(stepwell, name))]
     parts += ["## errors", *describe_errors(stepwell.errors)]
-    parts += ["## What runs and Client give back", *describe_answers(importlib.import_module("stepwell.sdk.responses"))]
+    answers = [importlib.import_module(f"stepwell.sdk.{name}") for name in ("responses", "artifactversion")]
+    parts += ["## What runs and Client give back", *(line for module in answers for line in describe_answers(module))]
     parts += ["## Words from a fixed list", "`from stepwell.enums import …`"]
     enums = importlib.import_module("stepwell.enums")
     parts += [part for name in enums.__all__ for part in (f"### {name}", *describe(name, getattr(enums, name)))]

@@ -17,8 +17,8 @@ from stepwell import Client, ExternalArtifact, Tag, add_tags, errors, log_metada
 from stepwell.engine.protocol import FrameSocket
 from stepwell.sdk import calls, client, references
 from stepwell.sdk.artifactstore import measure
+from stepwell.sdk.artifactversion import artifact_version
 from stepwell.sdk.client_http import HttpTransport
-from stepwell.sdk.responses import artifact_version
 from stepwell.sdk.tags import tag_names
 
 ID = "01890000-0000-7000-8000-000000000007"

@@ -49,7 +49,16 @@ def _add_processes(commands: Commands) -> None:
     web = commands.add("web", "cli_serve:serve_web", "Start the dashboard only", "stepwell web --host 0.0.0.0")
     _add_address(web)
     web.add_argument("--fd", type=int, help=argparse.SUPPRESS)
-    commands.add("runner", "cli_serve:serve_runner", "Start a runner only", "stepwell runner")
+    runner = commands.add("runner", "cli_serve:serve_runner", "Start a runner only", "stepwell runner --label gpu=2")
+    for parser in (up, runner):
+        parser.add_argument(
+            "--label",
+            action="append",
+            default=[],
+            dest="labels",
+            metavar="NAME=VALUE",
+            help="say what the runner's machine has; gpu=2 lets it take steps whose gpu_count is up to 2",
+        )
 
 
 def _add_address(parser: argparse.ArgumentParser) -> None:

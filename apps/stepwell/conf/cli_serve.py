@@ -10,6 +10,7 @@ import threading
 import time
 import warnings
 
+from stepwell.conf.cli_options import split_pairs
 from stepwell.conf.cli_setup import load_database, load_django
 from stepwell.errors import Unavailable, UsageError
 
@@ -55,10 +56,12 @@ def serve_web(options: argparse.Namespace) -> int:
 def serve_runner(options: argparse.Namespace) -> int:
     """Run queued steps until told to stop."""
     _watch_leash()
+    given = split_pairs(options.labels)
     load_database()
+    from stepwell.execution.room import read_labels
     from stepwell.execution.runner import run_runner
 
-    return int(run_runner() or 0)
+    return int(run_runner(labels=read_labels(given)) or 0)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -54,7 +54,8 @@ def run_up(options: argparse.Namespace) -> int:
     leash, held = os.pipe()
     children = [_web(listener, leash)]
     if not options.no_runner:
-        children.append(Child("runner", ["runner"], leash=leash))
+        labels = [word for label in options.labels for word in ("--label", label)]
+        children.append(Child("runner", ["runner", *labels], leash=leash))
     try:
         return _stay(children, stop, options, base, path)
     finally:

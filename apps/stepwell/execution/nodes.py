@@ -6,6 +6,7 @@ import os
 import socket
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
@@ -20,7 +21,7 @@ def host_name() -> str:
     return failpoints.value("host", socket.gethostname())
 
 
-def register(kind: str, *, slots: int) -> RunnerNode:
+def register(kind: str, *, slots: int, labels: dict[str, str] | None = None) -> RunnerNode:
     """Store this process as a node; again, when the first answer was lost, changes nothing."""
     me = trees.identify(os.getpid())
     assert me is not None
@@ -31,7 +32,7 @@ def register(kind: str, *, slots: int) -> RunnerNode:
         pid_start=str(me.start_time),
         boot_id=me.boot_id,
         stopped_at=None,
-        defaults={"slots": slots},
+        defaults={"slots": slots, "labels": labels or {}},
     )
     seen(node.id)
     return node
@@ -41,6 +42,12 @@ def seen(node_id: UUID, *, slots: int | None = None) -> None:
     """Store that the node lives."""
     changes = {} if slots is None else {"slots": slots}
     RunnerNode.objects.filter(id=node_id).update(seen_at=DbNow(), **changes)
+
+
+def living_runners() -> QuerySet[RunnerNode]:
+    """Return the runners that did not stop and said lately that they live."""
+    lately = DbNow() - (settings.LEASE_SECONDS + 2 * settings.SWEEP_SECONDS)
+    return RunnerNode.objects.filter(kind=RunnerNode.Kind.RUNNER, stopped_at=None, seen_at__gte=lately)
 
 
 def stopped(node_id: UUID) -> None:

@@ -22,6 +22,7 @@ from stepwell.execution.drivers import Drivers
 from stepwell.execution.hosts import HostPool
 from stepwell.execution.latehooks import Redelivery
 from stepwell.execution.queueing import Consumer, HueyWorker, Scheduler
+from stepwell.execution.room import Room, gpus_of
 from stepwell.execution.watching import StopRequests
 from stepwell.execution.worker import Worker, pace
 from stepwell.kit.steady import AWAY, keep_connections, steadily
@@ -143,7 +144,8 @@ class Gaps:
 class Runner:
     """A runner from start to stop."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, labels: dict[str, str] | None = None) -> None:
+        self.labels = labels or {}
         self.stops = StopRequests()
         self.hosts = HostPool()
         self._stopping = threading.Event()
@@ -159,11 +161,14 @@ class Runner:
         keep_connections()
         trees.become_subreaper()
         slots = InstanceSettings.load().step_slots
-        register = partial(nodes.register, RunnerNode.Kind.RUNNER, slots=slots)
+        register = partial(nodes.register, RunnerNode.Kind.RUNNER, slots=slots, labels=self.labels)
         self.node = steadily(register, seconds=_START_SECONDS, what="The runner's start")
         self.drivers = Drivers(node_id=self.node.id, hosts=self.hosts, stops=self.stops)
         self.drivers.start()
-        self.worker = Worker(node_id=self.node.id, hosts=self.hosts, stops=self.stops, hand_over=self.drivers.take)
+        place = Room(slots=lambda: SlotWorker.slots, gpus=gpus_of(self.labels))
+        self.worker = Worker(
+            node_id=self.node.id, hosts=self.hosts, stops=self.stops, place=place, hand_over=self.drivers.take
+        )
         queueing.huey.take = self.worker.take
         self.consumer = SlotConsumer(
             queueing.huey, workers=slots, periodic=False, initial_delay=_POLL_SECONDS, max_delay=_POLL_SECONDS
@@ -273,6 +278,6 @@ class Runner:
         return self.worker.is_busy or any(thread.is_alive() for thread in threads)
 
 
-def run_runner() -> None:
-    """Run a runner in this process until it is told to stop."""
-    Runner().run()
+def run_runner(*, labels: dict[str, str] | None = None) -> None:
+    """Run a runner in this process until it is told to stop. ``labels`` say what the machine has: ``{"gpu": "2"}``."""
+    Runner(labels=labels).run()

@@ -28,6 +28,7 @@ from stepwell.execution import (
     operators,
     planning,
     registration,
+    room,
     runnames,
     sweep,
     worker,
@@ -222,16 +223,18 @@ class _Loop:
 
         One that cannot be claimed because the database is away is found again by the next look.
         """
-        while self.unslotted or (self.waiting and self._n_steps() < parallel_steps()):
+        while self.unslotted or (self.waiting and self._has_room(self.waiting[0])):
             attempt_id = (self.unslotted or self.waiting).popleft()
             claimed = claim(attempt_id, owner_id=self.node_id, script=True)
             if claimed is not None:
                 self._launch(claimed)
 
-    def _n_steps(self) -> int:
+    def _has_room(self, attempt_id: UUID) -> bool:
+        """Return whether an attempt may start: its slots are free, or it asks for more than there are and is alone."""
         # An attempt whose result is stored, and that only runs its hooks, keeps nobody waiting.
         steps = (one for one in self.flights.values() if one.claim.step.kind != StepKind.DRIVER)
-        return sum(not one.watcher.published for one in steps)
+        used = sum(_need(one.claim).slots for one in steps if not one.watcher.published)
+        return not used or (used < parallel_steps() and used + room.need_of(attempt_id).slots <= parallel_steps())
 
     def _launch(self, claimed: Claim) -> None:
         environment = {name: value for name, value in os.environ.items() if name not in _OURS}
@@ -248,7 +251,8 @@ class _Loop:
             return
         masker = Masker(launch.secret_values)
         watcher = _ScriptWatcher(claimed, stops=self.stops, loop=self)
-        writer = open_log(claimed, launch, is_echoed=True)
+        remarks = room.remarks(_need(claimed), slots=parallel_steps(), is_script=True)
+        writer = open_log(claimed, launch, is_echoed=True, remarks=remarks)
         supervision = Supervision(
             place or self.host,
             launch.spec,
@@ -289,6 +293,10 @@ class _Loop:
             return
         self.waiting.extend(made)
         self._look(run)
+
+
+def _need(claimed: Claim) -> room.Need:
+    return room.need_of_options(claimed.step.plan.get("options", {}))
 
 
 _OURS = {"DATABASE_URL", "REDIS_URL", "STEPWELL_SECRET_KEY", "DJANGO_SETTINGS_MODULE", "DJANGO_ALLOW_ASYNC_UNSAFE"}

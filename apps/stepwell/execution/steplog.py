@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from stepwell.core.plan import StepOptions
@@ -36,8 +37,8 @@ class StepLog(LogWriter):
             self._is_ours = False
 
 
-def open_log(claim: Claim, launch: Launch, *, is_echoed: bool = False) -> StepLog:
-    """Return the attempt's log, begun with what of its options has no effect here."""
+def open_log(claim: Claim, launch: Launch, *, is_echoed: bool = False, remarks: Sequence[str] = ()) -> StepLog:
+    """Return the attempt's log, begun with what of its options has no effect here, and with ``remarks``."""
     log = StepLog(
         log_path(claim.step.run_id, claim.attempt.id),
         cap_bytes=launch.log_cap_bytes,
@@ -45,7 +46,7 @@ def open_log(claim: Claim, launch: Launch, *, is_echoed: bool = False) -> StepLo
         is_echoed=is_echoed,
     )
     # A log that was begun before has them.
-    for remark in remarks(launch.options) if not log.n_bytes else ():
+    for remark in (*option_remarks(launch.options), *remarks) if not log.n_bytes else ():
         log.note(remark)
     return log
 
@@ -58,13 +59,11 @@ def close(attempt: Attempt, reason: str) -> None:
     Attempt.objects.filter(id=attempt.id).update(log_bytes=log.n_bytes, log_lines=log.n_lines, log_sealed=True)
 
 
-def remarks(options: StepOptions) -> list[str]:
+def option_remarks(options: StepOptions) -> list[str]:
     """Return what of a step's options is not carried out, and that its output is not kept."""
     found = []
     if not options.enable_step_logs:
         found.append("What this step prints is not kept: enable_step_logs is off.")
-    if (options.settings.get("resources") or {}).get("gpu_count"):
-        found.append("gpu_count is recorded, but no GPU is reserved for this step.")
     if options.settings.get("docker"):
         found.append("settings['docker'] has no effect here: steps run as processes of this machine.")
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 from uuid import UUID
@@ -21,12 +21,13 @@ from stepwell.engine.ports import ErrorInfo, LaunchSpec, Outcome
 from stepwell.engine.stephost import StepHost
 from stepwell.engine.supervise import Group, Pace, Supervision, supervise
 from stepwell.errors import StepwellError
-from stepwell.execution import hookcalls, latehooks, launching, operators
+from stepwell.execution import hookcalls, latehooks, launching, operators, room
 from stepwell.execution.claims import Claim, claim
 from stepwell.execution.doorbell import ring
 from stepwell.execution.hosts import HostPool, base_environment
 from stepwell.execution.launching import Launch
 from stepwell.execution.operators.interface import OperatorHost
+from stepwell.execution.room import Held, Need, Room
 from stepwell.execution.steplog import open_log
 from stepwell.execution.watching import AttemptWatcher, StopRequests
 from stepwell.kit.steady import AWAY, steadily
@@ -37,6 +38,8 @@ log = logging.getLogger(__name__)
 _LINGER_SECONDS = 0.05
 #: attempts whose hooks run beside the slots, at most
 _MOST_TAILS = 32
+#: how long a runner that cannot take a step leaves its message to the others before it has it back in the queue
+_PASS_ON_SECONDS = 0.2
 Answer = TypeVar("Answer")
 
 
@@ -53,9 +56,17 @@ class Worker:
     """Runs attempts for one node. Safe to use from several threads."""
 
     def __init__(
-        self, *, node_id: UUID, hosts: HostPool, stops: StopRequests, hand_over: Callable[[Claim], None]
+        self,
+        *,
+        node_id: UUID,
+        hosts: HostPool,
+        stops: StopRequests,
+        place: Room,
+        hand_over: Callable[[Claim], None],
     ) -> None:
         self.node_id = node_id
+        self.room = place
+        self._for_gpus = Held()
         self._hosts = hosts
         self._stops = stops
         #: takes a claimed driver, which must not keep a step slot
@@ -88,14 +99,41 @@ class Worker:
             self._held.add(attempt_id)
         try:
             close_old_connections()
-            claimed = claim(attempt_id, owner_id=self.node_id)
-            if claimed and claimed.step.kind == StepKind.DRIVER:
-                self._hand_over(claimed)
+            taken = self._enter(attempt_id, room.need_of(attempt_id))
+            if taken is None:
                 return None
-            return self._run(claimed) if claimed else None
+            try:
+                return self._claim_and_run(attempt_id)
+            finally:
+                self.room.leave(taken)
+                for waiting in self._for_gpus.take_all() if taken.gpus else ():
+                    ring(waiting)
         finally:
             self._held.discard(attempt_id)
             close_old_connections()
+
+    def _claim_and_run(self, attempt_id: UUID) -> UUID | None:
+        claimed = claim(attempt_id, owner_id=self.node_id)
+        if claimed and claimed.step.kind == StepKind.DRIVER:
+            self._hand_over(claimed)
+            return None
+        return self._run(claimed) if claimed else None
+
+    def _enter(self, attempt_id: UUID, need: Need) -> Need | None:
+        """Wait until this runner has what the step needs; None when another one, or a later time, is to have it."""
+        if not self.room.has_gpus(need):
+            if not room.is_for_another(need):
+                room.say_why_it_waits(attempt_id, need)
+            elif not self._stops.draining.wait(_PASS_ON_SECONDS):
+                ring(attempt_id)
+            return None
+        if taken := self.room.enter(need, unless=self._stops.draining.is_set):
+            return taken
+        if self._stops.draining.is_set():
+            ring(attempt_id)
+        else:
+            self._for_gpus.add(attempt_id)
+        return None
 
     def _run(self, claimed: Claim) -> UUID | None:
         try:
@@ -114,11 +152,12 @@ class Worker:
     def _run_there(self, claimed: Claim) -> UUID | None:
         snapshot = claimed.step.run.snapshot
         launch = _steadily(lambda: launching.prepare(claimed, environment=base_environment()), what="A start")
+        remarks = room.remarks(room.need_of_options(claimed.step.plan.get("options", {})), slots=self.room.slots)
         place = operators.host_for(launch.operator, snapshot) if launch.operator else None
         host = place or self._hosts.take(snapshot)
         close_old_connections()
         try:
-            attempt = AttemptRun(claimed, launch=launch, host=host, stops=self._stops)
+            attempt = AttemptRun(claimed, launch=launch, host=host, stops=self._stops, remarks=remarks)
         except BaseException:
             place.close() if place else self._hosts.release(snapshot)
             raise
@@ -158,13 +197,21 @@ class Worker:
 class AttemptRun:
     """A claimed attempt under supervision, from launch to the end of its hooks and log."""
 
-    def __init__(self, claimed: Claim, *, launch: Launch, host: StepHost | OperatorHost, stops: StopRequests) -> None:
+    def __init__(
+        self,
+        claimed: Claim,
+        *,
+        launch: Launch,
+        host: StepHost | OperatorHost,
+        stops: StopRequests,
+        remarks: Sequence[str] = (),
+    ) -> None:
         self.claim = claimed
         self.launch = launch
         self.watcher = AttemptWatcher(claimed, stops=stops)
         self.is_over = False
         self._host = host
-        self._writer = open_log(claimed, launch)
+        self._writer = open_log(claimed, launch, remarks=remarks)
         masker = Masker(launch.secret_values)
         self._supervision = _supervision(launch.spec, host, self._writer, masker, self.watcher, launch.options.timeout)
         self._group = Group()

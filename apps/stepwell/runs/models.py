@@ -359,6 +359,8 @@ class RunnerNode(Row):
     pid_start = models.CharField(max_length=64, blank=True)
     boot_id = models.CharField(max_length=64, blank=True)
     slots = models.PositiveSmallIntegerField(default=1)
+    #: what it was started with: ``{"gpu": "2"}``
+    labels = models.JSONField(default=dict)
     started_at = models.DateTimeField(auto_now_add=True)
     #: seconds since 1970 on the database's clock
     seen_at = models.FloatField(default=0)

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from stepwell.errors import UsageError
-from stepwell.sdk import context, jsonable, responses
+from stepwell.sdk import artifactversion, context, jsonable
+from stepwell.sdk.artifactversion import ArtifactVersion
 from stepwell.sdk.client import default_transport
 from stepwell.sdk.client_local import Transport
-from stepwell.sdk.responses import ArtifactVersion
 from stepwell.sdk.tags import Tag, tag_names
 
 
@@ -66,7 +66,7 @@ class ExternalArtifact:
     def _store(self, name: str) -> ArtifactVersion:
         transport = default_transport()
         if self.id is not None:
-            return responses.artifact_version(transport.ask("artifact.get", ref=str(self.id)), transport)
+            return artifactversion.artifact_version(transport.ask("artifact.get", ref=str(self.id)), transport)
         return _save(
             transport,
             self.value,
@@ -258,7 +258,7 @@ def _save(
         metadata={**saved.metadata, **facts.pop("metadata", {})},
         **facts,
     )
-    return responses.artifact_version(told, transport)
+    return artifactversion.artifact_version(told, transport)
 
 
 def _pass_on(warning: str, name: str) -> None:

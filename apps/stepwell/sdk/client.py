@@ -8,12 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from stepwell.errors import UsageError
-from stepwell.sdk import calls, responses
+from stepwell.sdk import artifactversion, calls, responses
+from stepwell.sdk.artifactversion import Artifact, ArtifactVersion
 from stepwell.sdk.client_local import StoreTransport, Transport
 from stepwell.sdk.modelversions import ModelCalls
 from stepwell.sdk.responses import (
-    Artifact,
-    ArtifactVersion,
     Page,
     PipelineInfo,
     PipelineRun,
@@ -151,7 +150,7 @@ class Client(ModelCalls, WaitCalls):
             NotFound: There is none.
         """
         told = self._ask("artifact.get", ref=str(name_id_or_prefix), version=None if version is None else str(version))
-        return responses.artifact_version(told, self._transport)
+        return artifactversion.artifact_version(told, self._transport)
 
     def list_artifact_versions(
         self,
@@ -168,7 +167,7 @@ class Client(ModelCalls, WaitCalls):
         """
         made_by = None if run is None else _run_ref(run)
         rows = self._pages("artifact.versions", limit, artifact=artifact, tag=tag, run=made_by)
-        return Page(responses.artifact_version(row, self._transport) for row in rows)
+        return Page(artifactversion.artifact_version(row, self._transport) for row in rows)
 
     def list_artifacts(self, name: str | None = None, *, limit: int = 50) -> Page:
         """Return artifacts by name; with ``name`` those that have this text in theirs."""

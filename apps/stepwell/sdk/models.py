@@ -14,8 +14,8 @@ from stepwell.errors import ConfigError, UsageError
 from stepwell.sdk import context
 
 if TYPE_CHECKING:
+    from stepwell.sdk.artifactversion import ArtifactVersion
     from stepwell.sdk.modelversions import ModelVersion
-    from stepwell.sdk.responses import ArtifactVersion
 
 _LONGEST = 200
 _TEXTS = ("description", "license", "audience", "use_cases", "limitations", "trade_offs", "ethics")

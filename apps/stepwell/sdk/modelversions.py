@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from stepwell.errors import NotFound
-from stepwell.sdk import jsonable, responses
-from stepwell.sdk.responses import ArtifactVersion, Page
+from stepwell.sdk import artifactversion, jsonable
+from stepwell.sdk.artifactversion import ArtifactVersion
+from stepwell.sdk.responses import Page
 
 if TYPE_CHECKING:
     from stepwell.sdk.client_local import Transport
@@ -86,7 +87,7 @@ class ModelVersion:
             KeyError: Nothing of that name is linked.
         """
         asked = {"model": self.model.name, "version": str(self.id), "name": name}
-        return responses.artifact_version(
+        return artifactversion.artifact_version(
             _ask(self._transport, "model.artifact", **asked, artifact_version=_text(version)), self._transport
         )
 
@@ -121,7 +122,7 @@ class ModelVersion:
 
     def _linked(self, *kinds: str) -> dict[str, ArtifactVersion]:
         return {
-            link["name"]: responses.artifact_version(link["artifact"], self._transport)
+            link["name"]: artifactversion.artifact_version(link["artifact"], self._transport)
             for link in self._links
             if link["kind"] in kinds
         }
