@@ -8,6 +8,8 @@ from stepwell.errors import Conflict
 
 
 class RunStatus(StrEnum):
+    """Where a run is; completed, failed and cancelled are the ends."""
+
     QUEUED = "queued"
     RUNNING = "running"
     PAUSED = "paused"
@@ -51,6 +53,8 @@ class StepKind(StrEnum):
 
 
 class ExecutionMode(StrEnum):
+    """After a failed step: all but those below it go on, none starts any more, or all are stopped."""
+
     CONTINUE_ON_FAILURE = "continue_on_failure"
     STOP_ON_FAILURE = "stop_on_failure"
     FAIL_FAST = "fail_fast"

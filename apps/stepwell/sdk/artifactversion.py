@@ -43,6 +43,7 @@ class ArtifactVersion:
 
     @property
     def version_id(self) -> UUID:
+        """The same as ``id``: what a step or pipeline that is given this version takes in."""
         return self.id
 
     def __getitem__(self, place: int | slice) -> Any:

@@ -16,7 +16,8 @@ from stepwell.sdk import jsonable
 class Channel(Protocol):
     """Where frames for the supervisor go."""
 
-    def send(self, frame: dict[str, Any], /) -> None: ...
+    def send(self, frame: dict[str, Any], /) -> None:
+        """Send one frame, waiting while the other side is busy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

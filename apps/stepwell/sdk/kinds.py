@@ -8,6 +8,8 @@ from stepwell.errors import ConfigError
 
 
 class StepRuntime(StrEnum):
+    """Where a step of a dynamic pipeline runs: in the process of the body, or (the default) in one of its own."""
+
     #: in the process of the pipeline's body
     INLINE = "inline"
     #: in a process of its own

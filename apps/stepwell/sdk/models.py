@@ -88,6 +88,11 @@ class Model:
 
     @property
     def model_id(self) -> UUID:
+        """The id of the model, over all its versions.
+
+        Raises:
+            KeyError: There is no such model or version.
+        """
         return self._found().model.id
 
     @property

@@ -63,6 +63,7 @@ class ModelVersion:
 
     @property
     def version(self) -> str:
+        """The version's name: its number as text, unless it was given one."""
         return self.name
 
     @property

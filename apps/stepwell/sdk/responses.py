@@ -23,10 +23,12 @@ class Page(list[Any]):
 
     @property
     def items(self) -> Page:
+        """The list itself."""
         return self
 
     @property
     def total(self) -> int:
+        """How many are in this list; there may be more to ask for."""
         return len(self)
 
 
@@ -100,6 +102,7 @@ class PipelineRun:
 
     @property
     def tags(self) -> list[str]:
+        """Its tags in the order of the alphabet."""
         return list(self._detail()["tags"])
 
     @property
@@ -109,6 +112,7 @@ class PipelineRun:
 
     @property
     def trigger(self) -> str:
+        """What started it: ``script``, ``browser``, ``api``, ``cli``, ``schedule`` or ``rerun``."""
         return str(self._detail()["trigger"])
 
     @property
@@ -118,18 +122,22 @@ class PipelineRun:
 
     @property
     def created_at(self) -> datetime | None:
+        """When it was stored, with a time zone."""
         return _moment(self._detail()["created_at"])
 
     @property
     def started_at(self) -> datetime | None:
+        """When its first step began, with a time zone; None before that."""
         return _moment(self._detail()["started_at"])
 
     @property
     def ended_at(self) -> datetime | None:
+        """When it ended, with a time zone; None before that."""
         return _moment(self._detail()["ended_at"])
 
     @property
     def is_finished(self) -> bool:
+        """Whether it had completed, failed or been cancelled when it was asked for."""
         return self.status in _ENDED
 
     @property

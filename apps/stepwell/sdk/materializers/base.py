@@ -11,6 +11,8 @@ from typing import IO, Any, ClassVar
 
 
 class VisualizationType(StrEnum):
+    """How a picture of a value is shown on its page."""
+
     HTML = "html"
     MARKDOWN = "markdown"
     CSV = "csv"
