@@ -316,3 +316,24 @@ def test_code_that_could_not_be_kept_does_not_hide_what_was_registered():
     assert snapshot.pipeline.newest_snapshot != snapshot
     run = actions.start_run(pipeline=snapshot.pipeline, parameters={}, trigger="api")
     assert run.snapshot == snapshot
+
+    def run_rate(self, rate, name="fit"):
+        """Run a pipeline of one step whose parameter is ``rate``; return why the step ran."""
+        run = start()
+        binding = Binding(kind="value", value=rate)
+        step = planned(name, options=StepOptions()).model_copy(
+            update={"name": "fit", "inputs": {"rate": binding}, "cache_parts": {"parameter rate": str(rate)}}
+        )
+        run_plan(run, step, outputs={name: str(rate)})
+        return run.steps.get(invocation_id=name).cache_reason
+
+    def test_a_miss_is_explained_by_the_latest_earlier_run_that_has_a_result(self):
+        assert self.run_rate(0.1) == "Ran because there is no stored result yet."
+        self.run_rate(0.2)
+        assert self.run_rate(0.1) == "Taken from run #1: same code, parameters and inputs."
+        # Run #3 reused its result, and it is the one people remember.
+        assert self.run_rate(0.3) == "Ran because parameter rate changed from 0.1 to 0.3."
+
+    def test_a_step_called_by_another_id_is_known_by_its_name(self):
+        self.run_rate(0.1)
+        assert self.run_rate(0.2, name="fit_2") == "Ran because parameter rate changed from 0.1 to 0.2."

@@ -29,8 +29,8 @@ def find_cached(step: StepRun) -> UUID | None:
         # The step fails with it when it starts; here it would be taken for a failure of the step above.
         return None
     key = cachekey.compute_key(step.plan.get("cache_parts", {}), hashes)
-    origin, reason = _find(step, key, hashes)
-    step.cache_key, step.cache_reason = key, reason
+    step.cache_key = key
+    origin, step.cache_reason = _find(step, key, hashes)
     step.save(update_fields=["cache_key", "cache_reason"])
     return origin
 
@@ -117,19 +117,25 @@ def _outputs_of(step: StepRun) -> list[ArtifactVersion]:
 
 
 def _why_missed(step: StepRun, hashes: dict[str, str]) -> str:
-    before = (
-        StepRun.objects.filter(run__pipeline_id=step.run.pipeline_id, invocation_id=step.invocation_id)
-        .filter(status=StepStatus.COMPLETED)
-        .exclude(id=step.id)
-        .order_by("-id")
-        .first()
-    )
+    before = _nearest_earlier(step)
     if before is None:
         return "Ran because there is no stored result yet."
+    if before.cache_key == step.cache_key:
+        return f"Ran because the result that run #{before.run.number} had is not stored any more."
     old_hashes = _counted(before)
     old = {**before.plan.get("cache_parts", {}), **{f"input {name}": value for name, value in old_hashes.items()}}
     new = {**step.plan.get("cache_parts", {}), **{f"input {name}": value for name, value in hashes.items()}}
     return f"Ran because {cachekey.explain(old, new, told=_told_changes(before, step))}."
+
+
+def _nearest_earlier(step: StepRun) -> StepRun | None:
+    """Return the step in the latest run before this one where it has a result, made there or reused.
+
+    One that is called by another id now is found by its name.
+    """
+    done = StepRun.objects.filter(run__pipeline_id=step.run.pipeline_id, run__number__lt=step.run.number)
+    done = done.filter(status__in=DONE_STEP, kind=StepKind.STEP).select_related("run").order_by("-run__number")
+    return done.filter(invocation_id=step.invocation_id).first() or done.filter(name=step.name).first()
 
 
 def _told_changes(before: StepRun, step: StepRun) -> dict[str, str]:

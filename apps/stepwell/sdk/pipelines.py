@@ -24,6 +24,7 @@ from stepwell.sdk.signature import Signature
 if TYPE_CHECKING:
     from stepwell.core.plan import PipelineSpec, Plan, Source
     from stepwell.sdk.futures import PipelineFuture
+    from stepwell.sdk.responses import PipelineRun
     from stepwell.sdk.schedule import Schedule
 
 
@@ -197,6 +198,23 @@ class Pipeline:
         made.schedule = _check_schedule(made.schedule if schedule is None else schedule, self.signature.owner)
         checked = _check_step_options(steps or {}, owner=self.signature.owner)
         made.step_options = configfile.merge_steps(made.step_options, checked)
+        return made
+
+    def replay(self, run: Any = None, **changes: Any) -> PipelineRun:
+        """Start a new run from an earlier one of this pipeline and return it; a runner (``stepwell up``) takes it.
+
+        Args:
+            run: number, id, name or the run itself; None is the newest of this pipeline.
+            changes: those of ``PipelineRun.rerun``: ``scope`` (``"whole"``, ``"failed"``, ``"steps"``), ``from_steps``,
+                ``code`` (``"as_run"``, ``"newest"``), ``parameters``, and ``steps``, options by invocation id.
+
+        Raises:
+            NotFound: There is no such run, or none of this pipeline yet.
+            UsageError: The run is another pipeline's, or a parameter, a step or an option does not fit.
+            Conflict: The scope is not ``whole`` and the run has not ended.
+        """
+        # By name: the client is for those who look at what a run made.
+        made: PipelineRun = importlib.import_module("stepwell.sdk.replays").replay(self.name, run, **changes)
         return made
 
     def complete_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
