@@ -116,7 +116,11 @@ class TestWaiting:
         monkeypatch.setattr(worker, "ring", rung.append)
         hosts = SimpleNamespace()
         made = worker.Worker(
-            node_id=make_node().id, hosts=hosts, stops=StopRequests(), place=Room(slots=lambda: 2, gpus=1), hand_over=lambda claimed: None
+            node_id=make_node().id,
+            hosts=hosts,
+            stops=StopRequests(),
+            place=Room(slots=lambda: 2, gpus=1),
+            hand_over=lambda claimed: None,
         )
         made.rung = rung
         return made
