@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies: ClassVar = [("runs", "0007_failures_and_durations")]
+    dependencies: ClassVar = [("runs", "0008_dynamic_edges")]
 
     operations: ClassVar = [
         migrations.AddField(model_name="runnernode", name="labels", field=models.JSONField(default=dict)),
