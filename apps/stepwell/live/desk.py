@@ -10,7 +10,7 @@ from stepwell.desk.models import Notice
 from stepwell.live.boxes import Mailbox
 from stepwell.live.feeds import Feed, Subscription
 from stepwell.live.wire import Topic, write
-from stepwell.runs.models import Run
+from stepwell.runs.models import Run, Wait
 
 _MOST_NOTICES = 20
 #: seconds for which what everybody sees is counted once
@@ -62,5 +62,7 @@ def everybodys_counts() -> dict[str, int]:
     now = time.monotonic()
     if now - _counted[0] >= _COUNTED_SECONDS:
         running: Any = Run.objects.filter(status__in=[RunStatus.RUNNING, RunStatus.CANCELLING]).count()
-        _counted = (now, {"running": running, "unresolved": Run.objects.filter(is_unresolved=True).count()})
+        unresolved = Run.objects.filter(is_unresolved=True).count()
+        waiting = Wait.objects.filter(status=Wait.Status.OPEN).count()
+        _counted = (now, {"running": running, "unresolved": unresolved, "waiting": waiting})
     return _counted[1]

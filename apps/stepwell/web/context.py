@@ -16,7 +16,7 @@ from django.utils import timezone
 from stepwell.accounts.models import InstanceSettings, Role, User
 from stepwell.core.status import RunStatus
 from stepwell.desk.models import Notice, ViewMark, Watch
-from stepwell.runs.models import Run
+from stepwell.runs.models import Run, Wait
 from stepwell.web.access import PUBLIC, access_of
 
 _MOST_PINNED = 8
@@ -39,6 +39,7 @@ MAIN = (
     Entry("Home", "home", "home", on_phone=True),
     Entry("Runs", "runs:list", "running", count="running", on_phone=True),
     Entry("Unresolved", "runs:unresolved", "unresolved", count="unresolved"),
+    Entry("Waiting", "waits:list", "paused", count="waiting"),
     Entry("Pipelines", "pipelines:list", "pipeline"),
     Entry("Schedules", "schedules:list", "clock"),
     Entry("Artifacts", "artifacts:list", "artifact"),
@@ -91,11 +92,12 @@ class Frame:
     def counts(self) -> dict[str, int]:
         """The numbers of the frame; one query for all of them."""
         if not self.signed_in:
-            return dict.fromkeys(("running", "unresolved", "unread", "pins"), 0)
+            return dict.fromkeys(("running", "unresolved", "waiting", "unread", "pins"), 0)
         mine = {"user": OuterRef("pk")}
         counted = {
             "running": Run.objects.filter(status__in=[RunStatus.RUNNING, RunStatus.CANCELLING]),
             "unresolved": Run.objects.filter(is_unresolved=True),
+            "waiting": Wait.objects.filter(status=Wait.Status.OPEN),
             "unread": Notice.objects.filter(**mine, read_at__isnull=True),
             "pins": ViewMark.objects.filter(**mine, is_pinned=True),
         }
@@ -109,6 +111,10 @@ class Frame:
     @property
     def n_unresolved(self) -> int:
         return self.counts["unresolved"]
+
+    @property
+    def n_waiting(self) -> int:
+        return self.counts["waiting"]
 
     @property
     def n_unread(self) -> int:

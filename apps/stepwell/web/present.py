@@ -18,7 +18,7 @@ _WORDS = {"timed_out": "Timed out", "cached": "From cache", "retrying": "Waits t
 #: steps that are ours, by what they do
 _OWN_STEPS = {":plan": "reading the pipeline", ":cleanup": "cleaning up", ":driver": "running the pipeline"}
 #: statuses drawn with another status's symbol
-_ICONS = {"interrupted": "lost", "reused": "cached", "warning": "lost"}
+_ICONS = {"interrupted": "lost", "reused": "cached", "warning": "lost", "open": "paused", "answered": "completed"}
 
 
 def step_label(invocation_id: str) -> str:

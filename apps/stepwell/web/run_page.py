@@ -17,6 +17,7 @@ from stepwell.web import present
 from stepwell.web.run_rows import Segment, segments, step_counts
 from stepwell.web.schedule_rows import schedule_of
 from stepwell.web.usual import usual_seconds
+from stepwell.web.waits import WaitRow, open_waits
 
 #: shown before the title of the browser's tab
 _MARKS = {
@@ -88,6 +89,8 @@ class RunHead:
     summary: str
     actions: Actions
     tabs: list[Tab]
+    #: the questions it waits for
+    waits: list[WaitRow]
     #: leads to the log of the attempt that began last
     log_url: str
     #: how long a run of the pipeline usually takes; empty when that is not known
@@ -131,6 +134,7 @@ def run_head(run: Run, user: User) -> RunHead:
         summary=f"{present.count(n_steps, 'step')}: {', '.join(part.phrase for part in parts)}" if parts else "",
         actions=_actions(run, user, counts),
         tabs=tabs(run),
+        waits=open_waits(run) if run.status == RunStatus.PAUSED else [],
         log_url=reverse("runs:logs", args=[run.number]),
         usual=_usual(run),
         seq=run.next_seq - 1,

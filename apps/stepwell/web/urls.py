@@ -29,6 +29,7 @@ from stepwell.web import (
     sign_in,
     token_pages,
     unresolved,
+    waits,
 )
 
 urlpatterns = [
@@ -53,6 +54,7 @@ urlpatterns = [
     path("", include((secret_pages.urlpatterns, "secrets"))),
     path("", include((token_pages.urlpatterns, "tokens"))),
     path("", include((people.urlpatterns, "people"))),
+    path("", include((waits.urlpatterns, "waits"))),
     path("", include((components.urlpatterns, "components"))),
     path("", include((alerts.urlpatterns, "alerts"))),
 ]
