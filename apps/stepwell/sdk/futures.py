@@ -193,6 +193,7 @@ class MapResultsFuture:
 
     @property
     def futures(self) -> list[StepFuture]:
+        """The futures of the steps, in the order of the items they were made for."""
         return list(self._futures)
 
     def running(self) -> bool:
@@ -268,6 +269,7 @@ class PipelineFuture:
 
     @property
     def invocation_id(self) -> str:
+        """The number of the child's run, such as ``#12``."""
         return f"#{self.number}"
 
     def running(self) -> bool:
