@@ -5,11 +5,11 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python;
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help run test check fix e2e faults bench docs wheel clean
+.PHONY: help run test check fix e2e screenshots faults bench docs wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## say what each target does
-	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile | expand -t 14
 
 run: .venv/.stamp  ## start Stepwell with the examples; PORT=9000 takes another port, Ctrl-C stops it
 	@exec $(BIN)/python manage.py up --examples examples $(if $(PORT),--port $(PORT))
@@ -28,6 +28,9 @@ e2e: .venv/.tests  ## run the browser tests alone
 
 faults: .venv/.tests  ## kill, stop, cut off and fill everything we can, on every store; MUTANTS=0 leaves out the seeded mistakes
 	@exec $(BIN)/python -m tests.faults --write $(if $(filter 0,$(MUTANTS)),--no-mutants)
+
+screenshots: .venv/.tests  ## make pictures of every page in build/screenshots
+	@exec $(BIN)/python -m tests.e2e.dashboard.pictures
 
 bench: .venv/.tests  ## time our workloads beside plain Python and write docs/benchmarks.md
 	@exec $(BIN)/python -m tests.bench

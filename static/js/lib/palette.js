@@ -96,7 +96,11 @@ async function ask(text) {
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   const list = dialog.querySelector("ul");
   const before = [...list.children].indexOf(list.querySelector('[aria-selected="true"]'));
-  list.append(...page.querySelectorAll(".found > li"));
+  for (const item of page.querySelectorAll(".found > li")) {
+    item.setAttribute("role", "option");
+    item.querySelector("a").tabIndex = -1;
+    list.append(item);
+  }
   choose(Math.max(0, before));
 }
 
