@@ -126,7 +126,7 @@ def _play(scenario: Scenario, store: str, *, prepared: Path, folder: Path, apps:
         start_new_session=True,
     )
     try:
-        printed, _ = process.communicate(timeout=scenario.limit * 3)
+        printed, _ = process.communicate(timeout=scenario.limit * 4)
         told = json.loads(printed.splitlines()[-1])
     except subprocess.TimeoutExpired:
         _end(process)

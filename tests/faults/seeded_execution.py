@@ -93,7 +93,7 @@ MUTANTS = (
         file="execution/runner.py",
         old="reaps_lapsed=not self._gaps.is_recent",
         new="reaps_lapsed=True",
-        scenario="slept_alone",
+        scenario="clock_jumps",
     ),
     Mutant(
         name="times far in the future are believed",
@@ -249,5 +249,12 @@ MUTANTS = (
         old="        for pid in trees.find_left_behind(marker=str(attempt.id)):\n",
         new="        for pid in ():\n",
         scenario="tree_killed_at_once",
+    ),
+    Mutant(
+        name="beats do not renew the lease",
+        file="execution/watching.py",
+        old="if time.monotonic() - self._renewed_at < settings.HEARTBEAT_SECONDS:",
+        new="if True:",
+        scenario="slept_alone",
     ),
 )

@@ -97,11 +97,25 @@ def talking(lines: int = 20000):
     noisy(lines)
 
 
-@step(retry=StepRetryConfig(max_retries=3, delay=1, backoff=1))
-def failing(failures: int) -> int:
+def fail_at_first(failures: int) -> int:
     if note("begin") < failures:
         raise ValueError("not yet")
     return 1
+
+
+@step(retry=StepRetryConfig(max_retries=3, delay=1, backoff=1))
+def failing(failures: int) -> int:
+    return fail_at_first(failures)
+
+
+@step(retry=StepRetryConfig(max_retries=1, delay=8, backoff=1))
+def failing_slowly(failures: int) -> int:
+    return fail_at_first(failures)
+
+
+@pipeline(enable_cache=False)
+def patiently(failures: int = 1):
+    failing_slowly(failures)
 
 
 @pipeline(enable_cache=False)
