@@ -62,8 +62,8 @@ MUTANTS = (
     Mutant(
         name="a draining runner takes steps",
         file="execution/worker.py",
-        old="if self._stops.draining.is_set():",
-        new="if False:",
+        old="            if self._stops.draining.is_set():\n                # Somebody else",
+        new="            if False:\n                # Somebody else",
         scenario="stopped_in_time",
     ),
     Mutant(
@@ -207,7 +207,7 @@ MUTANTS = (
     ),
     Mutant(
         name="Redis is waited for",
-        file="execution/doorbell.py",
+        file="execution/queueing.py",
         old='"socket_timeout": _REDIS_SECONDS, ',
         new="",
         scenario="redis_half_open",
