@@ -5,7 +5,7 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python;
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help run test check fix e2e screenshots faults bench docs wheel clean
+.PHONY: help run test check fix e2e screenshots faults drivers bench docs wheel clean
 .DEFAULT_GOAL := help
 
 help:  ## say what each target does
@@ -31,6 +31,9 @@ faults: .venv/.tests  ## kill, stop, cut off and fill everything we can, on ever
 
 screenshots: .venv/.tests  ## make pictures of every page in build/screenshots
 	@exec $(BIN)/python -m tests.e2e.dashboard.pictures
+
+drivers: .venv/.tests  ## kill the driver of a dynamic pipeline at every place of its journal, three times over
+	@STEPWELL_DRIVER_FAULTS=3 STEPWELL_DRIVERS=100 exec $(BIN)/pytest tests/processes/test_dynamic_faults.py tests/processes/test_dynamic.py
 
 bench: .venv/.tests  ## time our workloads beside plain Python and write docs/benchmarks.md
 	@exec $(BIN)/python -m tests.bench

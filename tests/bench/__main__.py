@@ -95,6 +95,16 @@ def measure(bench: Bench) -> list[tuple[str, float, float, str]]:
             lambda: bench.seconds(programs.CHAIN, cache=True, n=CHAIN),
             lambda: bench.seconds(forked % {"n": CHAIN}),
         ),
+        *(
+            row(
+                f"W6 map over {n:,} items, per item",
+                1000 / n,
+                "ms",
+                lambda n=n: bench.seconds(programs.MAP, n=n),
+                lambda n=n: bench.seconds(forked % {"n": n}),
+            )
+            for n in (100, 1000)
+        ),
         row(
             "W4 100,000 lines of 100 bytes",
             1,
@@ -124,8 +134,8 @@ def page(rows: list[tuple[str, float, float, str]]) -> str:
         "# Benchmarks",
         "",
         "Written by `make bench`. Medians of three rounds; ours and plain Python alternate within a round, so the",
-        "ratio holds when the machine's speed drifts. The floor of W1 to W3 is a forked child per step with pickle,",
-        "one fsync and one SQLite commit; of W4 a child whose output goes through a pipe into a file; of W5",
+        "ratio holds when the machine's speed drifts. The floor of W1 to W3 and W6 is a forked child per step with",
+        "pickle, one fsync and one SQLite commit; of W4 a child whose output goes through a pipe into a file; of W5",
         "`python -c pass`. Ours has everything on: own process per step, hashes, logs, events, leases.",
         "",
         f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, two cores, commit {commit.stdout.strip()}.",

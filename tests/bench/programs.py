@@ -48,6 +48,25 @@ if __name__ == "__main__":
     print(json.dumps({{"seconds": time.perf_counter() - started}}))
 """
 
+MAP = """
+import json, time
+from stepwell import pipeline, step
+
+@step
+def work(x: int) -> int:
+    return x
+
+@pipeline(enable_cache=False)
+def mapped(n: int = {n}):
+    assert work.map(x=list(range(n))).load() == list(range(n))
+
+if __name__ == "__main__":
+    mapped(n=2)
+    started = time.perf_counter()
+    mapped()
+    print(json.dumps({{"seconds": time.perf_counter() - started}}))
+"""
+
 LINES = """
 import json, time
 from stepwell import pipeline, step

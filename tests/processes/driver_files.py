@@ -147,7 +147,7 @@ def add(left: int, right: int) -> int:
 
 
 @step
-def naps(seconds: float, after: float = 0) -> float:
+def naps(seconds: float) -> float:
     time.sleep(seconds)
     return seconds
 

@@ -1,6 +1,6 @@
 """A driver of ten children killed at every place of its journal: alone, by a child that runs, and with its runner.
 
-``STEPWELL_DRIVER_FAULTS=3`` kills at every place three times over; without it a few places are enough.
+``make drivers`` kills at every place three times over; in ``make test`` a few places are enough.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ def instance(tmp_path_factory):
     folder = tmp_path_factory.mktemp("drivers")
     (folder / "home").mkdir()
     (folder / "journaled.py").write_text(FILES["journaled.py"])
-    running = RunningInstance(folder)
+    # A busy machine must not let leases lapse: killed runners are found by their process here.
+    running = RunningInstance(folder, settings={"STEPWELL_LEASE_SECONDS": "30", "STEPWELL_HEARTBEAT_SECONDS": "2"})
     try:
         running.register(folder / "journaled.py")
         yield running
