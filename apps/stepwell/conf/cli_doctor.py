@@ -8,15 +8,15 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from stepwell.conf import paths
+from stepwell.conf.cli_findings import FAIL, WARN, Finding
 from stepwell.conf.cli_output import print_json
 from stepwell.conf.cli_setup import load_django, version
 from stepwell.errors import StepwellError
 
-OK, WARN, FAIL = "ok", "warn", "fail"
 _LEAST_FREE_BYTES = 500 * 1024 * 1024
 _LOW_BYTES = 2 * 1024**3
 #: claims need UPDATE … RETURNING
@@ -24,20 +24,6 @@ _OLDEST_SQLITE = (3, 35, 0)
 #: file locks, which SQLite needs, do not work on these, or not always
 _NETWORK = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "ceph", "glusterfs", "fuse.sshfs", "fuse.glusterfs", "afs"}
 MOUNTS = Path("/proc/mounts")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """What one check found: ``ok``, ``warn`` or ``fail``. ``todo`` says what to do when it is not ``ok``."""
-
-    name: str
-    level: str = OK
-    text: str
-    todo: str = ""
-
-    @property
-    def ok(self) -> bool:
-        return self.level != FAIL
 
 
 def examine(options: argparse.Namespace) -> int:

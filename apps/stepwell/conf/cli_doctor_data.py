@@ -15,7 +15,7 @@ from django.utils import timezone
 from stepwell.accounts.models import InstanceSettings, Role, User
 from stepwell.alerts.models import Delivery
 from stepwell.artifacts.models import ArtifactVersion
-from stepwell.conf.cli_doctor import FAIL, WARN, Finding
+from stepwell.conf.cli_findings import FAIL, WARN, Finding
 from stepwell.conf.cli_setup import applied_migrations, known_migrations, missing_migrations
 from stepwell.core.durations import format_duration
 from stepwell.core.status import AttemptStatus
