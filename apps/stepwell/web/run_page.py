@@ -91,8 +91,6 @@ class RunHead:
     tabs: list[Tab]
     #: the questions it waits for
     waits: list[WaitRow]
-    #: leads to the log of the attempt that began last
-    log_url: str
     #: how long a run of the pipeline usually takes; empty when that is not known
     usual: str
     #: the newest event this page knows of
@@ -135,7 +133,6 @@ def run_head(run: Run, user: User) -> RunHead:
         actions=_actions(run, user, counts),
         tabs=tabs(run),
         waits=open_waits(run) if run.status == RunStatus.PAUSED else [],
-        log_url=reverse("runs:logs", args=[run.number]),
         usual=_usual(run),
         seq=run.next_seq - 1,
     )

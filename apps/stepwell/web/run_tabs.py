@@ -15,7 +15,7 @@ from stepwell.accounts.models import Role
 from stepwell.core.status import RunStatus, StepStatus
 from stepwell.errors import Conflict, NotFound
 from stepwell.execution import actions
-from stepwell.runs.models import Attempt, Run, StepRun
+from stepwell.runs.models import Run, StepRun
 from stepwell.web import run_page
 from stepwell.web.access import get_run_or_404, needs, shown
 from stepwell.web.failure_card import failure
@@ -73,16 +73,6 @@ def parameters(request: WebRequest, ref: str) -> HttpResponse:
     return redirect("runs:config", get_run_or_404(request, ref).number, permanent=True)
 
 
-@require_safe
-@needs(Role.VIEWER)
-def logs(request: WebRequest, ref: str) -> HttpResponse:
-    """Lead to the log of the attempt that began last; to the steps while there is none."""
-    run = get_run_or_404(request, ref)
-    begun = Attempt.objects.filter(step_run__run=run, started_at__isnull=False).order_by("-started_at")
-    latest = begun.values_list("step_run__invocation_id", "number").first()
-    return redirect((latest and run_page.log_url(run, *latest)) or reverse("runs:detail", args=[run.number]))
-
-
 @require_POST
 @needs(Role.OPERATOR)
 def expiry(request: WebRequest, ref: str, invocation_id: str) -> HttpResponse:
@@ -103,7 +93,6 @@ def expiry(request: WebRequest, ref: str, invocation_id: str) -> HttpResponse:
 
 
 urlpatterns = [
-    path("runs/<str:ref>/logs/", logs, name="logs"),
     path("runs/<str:ref>/parameters/", parameters, name="parameters"),
     path("runs/<str:ref>/events/", events, name="events"),
     path("runs/<str:ref>/steps/<path:invocation_id>/expiry/", expiry, name="expiry"),
