@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from stepwell.accounts.models import AuditEvent, InstanceSettings
+from tests import factories
 
 VALUES = {
     "instance_name": "Lab",
@@ -11,6 +12,7 @@ VALUES = {
     "step_slots": "8",
     "heartbeat_threshold_minutes": "15",
     "retention_days": "90",
+    "retention_runs": "500",
     "log_cap_mib": "32",
 }
 
@@ -55,6 +57,18 @@ def test_wrong_value_is_said_beside_its_field_and_nothing_is_stored(as_alice: Cl
     assert response.status_code == 422
     assert f'id="id_{name}_error"' in response.content.decode()
     assert InstanceSettings.load().instance_name == "Stepwell"
+
+
+def test_retention_is_shown_before_it_is_saved(as_alice: Client) -> None:
+    pipeline = factories.make_pipeline("train")
+    for _ in range(3):
+        factories.make_run(status="completed", pipeline=pipeline)
+    response = as_alice.post("/settings/", {**VALUES, "retention_days": "0", "retention_runs": "1", "preview": "1"})
+
+    assert response.status_code == 200
+    assert "would remove 2 of 3 runs" in response.content.decode()
+    assert 'value="1"' in response.content.decode()
+    assert InstanceSettings.load().retention_runs == 0
 
 
 def test_every_field_has_a_help_text(as_alice: Client) -> None:

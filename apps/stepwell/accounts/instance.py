@@ -17,6 +17,7 @@ FIELDS = (
     "step_slots",
     "heartbeat_threshold_minutes",
     "retention_days",
+    "retention_runs",
     "log_cap_mib",
 )
 

@@ -165,6 +165,12 @@ class InstanceSettings(models.Model):
         validators=[MaxValueValidator(36500)],
         help_text="Days finished runs are kept. 0 keeps them for ever.",
     )
+    retention_runs = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        validators=[MaxValueValidator(1_000_000)],
+        help_text="Finished runs kept of each pipeline, the newest. 0 keeps all.",
+    )
     log_cap_mib = models.PositiveIntegerField(
         default=64,
         validators=[MinValueValidator(1), MaxValueValidator(65536)],

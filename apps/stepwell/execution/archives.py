@@ -86,6 +86,8 @@ def _folder() -> Path:
 def _write(code_hash: str, contents: list[tuple[str, bytes]]) -> None:
     target = _folder() / f"{code_hash}.zip"
     if target.exists():
+        # It is about to be named again: the sweep of what nothing names leaves young files alone.
+        os.utime(target)
         return
     with tempfile.NamedTemporaryFile(dir=_folder(), delete=False) as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -16,7 +16,7 @@ from django.db import close_old_connections
 from stepwell.accounts.models import InstanceSettings
 from stepwell.alerts.delivering import deliver_due
 from stepwell.engine import trees
-from stepwell.execution import bulk, clock, disk, doorbell, inputs, nodes, queueing, retention, sweep
+from stepwell.execution import bulk, clock, disk, doorbell, inputs, nodes, orphans, queueing, retention, sweep
 from stepwell.execution.couriers import Courier
 from stepwell.execution.drivers import Drivers
 from stepwell.execution.hosts import HostPool
@@ -223,6 +223,7 @@ class Runner:
     def _tidy(self) -> float:
         """Remove what is old; return the seconds until there may be more."""
         ArtifactStore(inputs.artifact_root()).sweep()
+        orphans.sweep()
         return _TICK_SECONDS if retention.retire_old_runs() else _TIDY_SECONDS
 
     def _tick(self) -> None:
