@@ -27,13 +27,11 @@ e2e: .venv/.tests  ## run the browser tests alone
 	@exec $(BIN)/pytest tests/e2e
 
 faults: .venv/.tests  ## kill, stop, cut off and fill everything we can, on every store; MUTANTS=0 leaves out the seeded mistakes
+	@STEPWELL_DRIVER_FAULTS=3 STEPWELL_DRIVERS=100 $(BIN)/pytest tests/processes/test_dynamic_faults.py tests/processes/test_dynamic.py
 	@exec $(BIN)/python -m tests.faults --write $(if $(filter 0,$(MUTANTS)),--no-mutants)
 
 screenshots: .venv/.tests  ## make pictures of every page in build/screenshots
 	@exec $(BIN)/python -m tests.e2e.dashboard.pictures
-
-drivers: .venv/.tests  ## kill the driver of a dynamic pipeline at every place of its journal, three times over
-	@STEPWELL_DRIVER_FAULTS=3 STEPWELL_DRIVERS=100 exec $(BIN)/pytest tests/processes/test_dynamic_faults.py tests/processes/test_dynamic.py
 
 bench: .venv/.tests  ## time our workloads beside plain Python and write docs/benchmarks.md
 	@exec $(BIN)/python -m tests.bench

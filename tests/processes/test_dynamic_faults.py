@@ -1,6 +1,6 @@
 """A driver of ten children killed at every place of its journal: alone, by a child that runs, and with its runner.
 
-``make drivers`` kills at every place three times over; in ``make test`` a few places are enough.
+``make faults`` kills at every place three times over; in ``make test`` a few places are enough.
 """
 
 from __future__ import annotations
