@@ -11,9 +11,6 @@ import pytest
 pytestmark = pytest.mark.timeout(240)
 
 SEED = "tests.e2e.dashboard.seed_runs:"
-SHIFTS = """() => { window.shifted = 0; new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
-}).observe({ type: "layout-shift", buffered: true }) }"""
 
 
 def timed(act, *, until, times=3):
@@ -109,6 +106,24 @@ def test_13_a_rerun_begins_from_chosen_steps_with_the_newest_code(page, seeded):
     assert (made["scope"], made["steps"], made["code"]) == ("steps", ["clean"], 3)
 
 
+def test_20_a_map_of_1000_items_is_one_box_that_opens_as_a_table(page, seeded, record_property):
+    made = seeded.hand(f"{SEED}mapped_run")
+    page.goto(f"/runs/{made['number']}/graph/")
+    node = page.locator(".node", has_text="train")
+    assert node.count() == 1
+    assert "950 ✓ 3 ✗ 47 …" in node.text_content()
+    assert node.locator(".segments rect").count() == 3
+    took = timed(node.click, until=lambda: page.locator("#members").wait_for(), times=1)
+    record_property("map of 1,000 opens as a table (ms)", f"{took:.0f}")
+    members = page.locator("#members")
+    assert members.locator("tbody tr").count() == 50
+    members.get_by_role("link", name="Later").click()
+    members.get_by_text("from 51").wait_for()
+    members.get_by_label("State").select_option("failed")
+    members.get_by_text("3 of 1,000").wait_for()
+    assert members.locator("tbody tr").count() == 3
+
+
 def test_20_a_plain_graph_of_1000_steps_stays_within_300_boxes(page, seeded):
     made = seeded.hand(f"{SEED}plain_run")
     page.goto(f"/runs/{made['number']}/graph/")
@@ -116,6 +131,38 @@ def test_20_a_plain_graph_of_1000_steps_stays_within_300_boxes(page, seeded):
     page.locator(".node", has_text="part 2").first.click()
     page.locator("#members h2", has_text="part 2").wait_for()
     assert page.locator("#members tbody tr").count() > 1
+
+
+def test_21_a_timeline_explains_time(page, seeded, failed):
+    made = seeded.hand(f"{SEED}idle_run")
+    page.goto(f"/runs/{failed}/timeline/")
+    row = page.locator('tr[data-step="evaluate"]')
+    assert row.locator("rect.tl-run").count() == 3
+    assert row.locator("rect.tl-wait").count() == 2
+    assert row.locator("rect.tl-queued").count() == 3
+    row.locator("a:has(.tl-run)").nth(1).click()
+    page.wait_for_url(re.compile("/logs/evaluate/2/$"))
+
+    page.goto(f"/runs/{made['number']}/timeline/")
+    assert width(page, "train") < 2
+    page.get_by_label("Hide idle time").check()
+    page.locator(".timeline__pause").first.wait_for()
+    assert width(page, "train") > 40
+    page.get_by_label("Critical path").check()
+    page.get_by_text("load → train → report").wait_for()
+    assert page.locator("tr[data-critical]").count() == 3
+    page.get_by_label("Usual duration").check()
+    page.locator(".tl-usual").first.wait_for(state="attached")
+    assert "+200 %" in page.locator('tr[data-step="train"]').inner_text()
+    page.get_by_label("Order").select_option("longest")
+    page.locator("tbody tr").first.get_by_text("train").wait_for()
+    page.get_by_label("Find steps").fill("rep")
+    page.locator(".timeline tbody tr").nth(1).wait_for(state="detached")
+    assert "idle=1" in page.url
+
+
+def width(page, step):
+    return float(page.locator(f'tr[data-step="{step}"] rect.tl-run').first.get_attribute("width").removesuffix("%"))
 
 
 def test_23_a_cache_mark_says_whose_result_it_is_and_why_a_step_ran(page, seeded):
