@@ -315,6 +315,14 @@ class TestDetection:
         def by_a_helper():
             helper()
 
+        @pipeline(dynamic=True)
+        def inner():
+            pass
+
+        def by_a_dynamic_pipeline():
+            inner()
+
+        assert is_dynamic(by_a_dynamic_pipeline)
         assert all(map(is_dynamic, (by_submit, by_map_of_a_variant, by_load, by_wait, by_a_helper)))
 
     def test_other_things_of_those_names_do_not(self):

@@ -28,6 +28,7 @@ from stepwell.execution.doorbell import ring_on_commit
 from stepwell.execution.stores import OrmRunStore
 from stepwell.kit.models import DbNow
 from stepwell.pipelines.actions import store_snapshot
+from stepwell.pipelines.models import Snapshot
 from stepwell.runs import events
 from stepwell.runs.models import Attempt, DriverCall, Run, StepEdge, StepRun
 from stepwell.stacks import actions as components
@@ -148,7 +149,8 @@ class _Batch:
         """Mark as queued what needs no look at stored results: steps without caching whose inputs are all values."""
         options = self.planned.options
         is_cached = options.enable_cache and options.cache_policy.get("name") != "no_cache"
-        if is_cached or self.run.rerun_scope == RerunScope.FROM_FAILED or options.runtime == "inline" or not ready:
+        may_keep = self.run.rerun_scope not in ("", RerunScope.WHOLE)
+        if is_cached or may_keep or options.runtime == "inline" or not ready:
             return []
         room = len(ready)
         if (limit := self.made[0].concurrency) is not None:
@@ -187,6 +189,7 @@ def start_pipeline(run: Run, call: DriverCall, spec: PipelineSpec, plan: Plan, *
         actor_name=run.actor_name,
         script_node_id=run.script_node_id,
         caller=call,
+        **_kept_parent(run, call, snapshot),
     )
     made.name = runnames.first_name(made)
     made.save(force_insert=True)
@@ -195,6 +198,15 @@ def start_pipeline(run: Run, call: DriverCall, spec: PipelineSpec, plan: Plan, *
     planning.store_plan(made, plan.model_dump(mode="json"))
     DriverCall.objects.filter(id=call.id).update(invocation_id=f"#{made.number}")
     return made
+
+
+def _kept_parent(run: Run, call: DriverCall, snapshot: Snapshot) -> dict[str, Any]:
+    """Return what lets a child of a rerun from what failed keep what the earlier child finished."""
+    if run.rerun_scope != RerunScope.FROM_FAILED:
+        return {}
+    earlier = Run.objects.filter(caller__driver__run=run.parent_id, pipeline=snapshot.pipeline)
+    parent = earlier.filter(caller__ordinal=call.ordinal).first()
+    return {"parent": parent, "rerun_scope": RerunScope.FROM_FAILED} if parent else {}
 
 
 def outputs(run_id: UUID, steps: list[UUID]) -> dict[str, dict[str, Any]]:

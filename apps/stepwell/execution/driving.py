@@ -75,12 +75,16 @@ def call_wait(claim: Claim, *, entry: dict[str, Any], wait: dict[str, Any]) -> d
         return waits.open_or_read(run, stored, wait, is_new=is_new)
 
 
-def note_loads(claim: Claim, entries: list[dict[str, Any]]) -> None:
-    """Write loads into the journal; nobody waits for it.
+def note_loads(claim: Claim, entries: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Write loads into the journal; nobody waits for it. Returns a frame that ends a driver where they do not fit."""
+    try:
+        _note_loads(claim, entries)
+    except (NonDeterministic, Stopping) as exc:
+        return {"t": "refused", "error": {"code": exc.code, "message": exc.message, "hint": exc.hint, "status": 409}}
+    return None
 
-    Raises:
-        NonDeterministic: Another call has the place of one.
-    """
+
+def _note_loads(claim: Claim, entries: list[dict[str, Any]]) -> None:
     with events.one_transaction():
         _check_owner(claim)
         ordinals = [entry["ordinal"] for entry in entries]

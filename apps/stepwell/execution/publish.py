@@ -158,6 +158,10 @@ def _store_output(step: StepRun, output: dict[str, Any]) -> None:
 
 
 def _fail(step: StepRun, outcome: Outcome) -> None:
+    if step.kind == StepKind.DRIVER and _is_stopping(step.run):
+        # Its body was told of the steps that were stopped before it was stopped itself.
+        moves.move_step(step, StepStatus.CANCELLED, reason="The run was cancelled.")
+        return
     step.failures += 1
     StepRun.objects.filter(id=step.id).update(failures=F("failures") + 1)
     retry = step.options.retry

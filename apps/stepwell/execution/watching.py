@@ -105,8 +105,7 @@ class AttemptWatcher:
         if frame.get("t") == "call" and str(frame.get("op")).startswith("driver."):
             return calls.answer_driver(frame, claim=self.claim)
         if frame.get("t") == "loads":
-            driving.note_loads(self.claim, frame["entries"])
-            return None
+            return driving.note_loads(self.claim, frame["entries"])
         if frame.get("t") == "call":
             return calls.answer_frame(frame, asker=calls.Asker(claim=self.claim))
         if frame.get("t") == "hook_begins":

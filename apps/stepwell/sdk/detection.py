@@ -21,7 +21,8 @@ _MOST_FUNCTIONS = 50
 def is_dynamic(function: Callable[..., Any]) -> bool:
     """Return whether ``function``, or a function of the user's own that it calls, uses what only a dynamic body has.
 
-    That is ``submit``, ``map`` or ``product`` of a step or pipeline, ``load()`` of what a step returned, and ``wait``.
+    That is ``submit``, ``map`` or ``product`` of a step or pipeline, ``load()`` of what a step returned, ``wait``, and
+    a call of a dynamic pipeline.
     """
     waiting, seen = [function], {id(function)}
     while waiting and len(seen) <= _MOST_FUNCTIONS:
@@ -89,8 +90,10 @@ class _Body:
     def _needs_driver(self, node: ast.AST) -> bool:
         if not isinstance(node, ast.Call):
             return False
-        if isinstance(node.func, ast.Name | ast.Attribute) and self._value(node.func) is wait:
-            return True
+        if isinstance(node.func, ast.Name | ast.Attribute):
+            called = self._value(node.func)
+            if called is wait or (isinstance(called, Pipeline) and called.is_dynamic):
+                return True
         if not isinstance(node.func, ast.Attribute):
             return False
         owner = node.func.value

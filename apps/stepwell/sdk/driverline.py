@@ -96,6 +96,14 @@ class DriverLine:
                     self._read(left)
             return True
 
+    def refuse(self, told: dict[str, Any]) -> None:
+        """Hear that what was only sent does not fit the journal.
+
+        Raises:
+            StepwellError: What it says.
+        """
+        raise_told(told)
+
     def _ask(self, operation: str, arguments: dict[str, Any]) -> Any:
         if os.getpid() != self.pid:
             raise RuntimeError("Only the pipeline's own process can ask Stepwell, not one it started.")
@@ -129,6 +137,8 @@ class DriverLine:
         match frame.get("t"):
             case "published":
                 self._published = frame
+            case "refused":
+                self.refuse(frame["error"])
             case "answer":
                 self._answers[frame["id"]] = frame
             case "news":

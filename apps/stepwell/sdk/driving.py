@@ -91,6 +91,13 @@ class _EndingLine(DriverLine):
             report(self._payload, self._frames, self._cause(exc))
             _leave()
 
+    def refuse(self, told: dict[str, Any]) -> None:
+        try:
+            super().refuse(told)
+        except StepwellError as exc:
+            report(self._payload, self._frames, exc)
+            _leave()
+
     def _cause(self, exc: StepwellError) -> BaseException:
         """Return what the step raised whose failure stops the run; else ``exc``."""
         step = (exc.details.get("fields") or {}).get("step")

@@ -83,6 +83,8 @@ class Pipeline:
         said = self.options.get("dynamic")
         if said is None:
             if self._seems_dynamic is None:
+                # What calls itself is not looked into again.
+                self._seems_dynamic = False
                 self._seems_dynamic = importlib.import_module("stepwell.sdk.detection").is_dynamic(self._function)
             return self._seems_dynamic
         return bool(said)
