@@ -1,4 +1,4 @@
-"""The server of the dashboard's tests: one for the folder, with 100,000 finished runs in its database."""
+"""The server of the dashboard's tests: one for the folder, with some thousand runs; ``crowded`` has 100,000."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.plugins.server import Server, browser
 
 __all__ = ["browser"]
 
-MANY = 100_000
+SOME, MANY = 3_000, 100_000
 DEADLINE = 10_000  # ms
 
 
@@ -25,10 +25,17 @@ def seeded(tmp_path_factory):
     running = Server(tmp_path_factory.mktemp("dashboard"), settings="tests.e2e.dashboard.settings")
     try:
         running.start()
-        running.hand("tests.e2e.dashboard.seed:many_runs", n=MANY)
+        running.hand("tests.e2e.dashboard.seed:many_runs", n=SOME, numbered_after=MANY - SOME)
         yield running
     finally:
         running.stop()
+
+
+@pytest.fixture(scope="session")
+def crowded(seeded):
+    """The server with 100,000 runs: older ones join those that are there."""
+    seeded.hand("tests.e2e.dashboard.seed:many_runs", n=MANY - SOME, minutes_ago=SOME + 120)
+    return seeded
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ def make(*, person: str) -> dict[str, str]:
         for name, text in (
             ("train-churn", "Train the churn model on last month's customers."),
             ("nightly-report-of-sales", "Numbers of the day, mailed at six."),
-            ("embed-corpus", ""),
+            ("embed-reviews", ""),
         )
     ]
     runs = [_run(pipelines[index % 3], index) for index in range(36)]

@@ -35,23 +35,24 @@ def make_pipelines() -> list[Pipeline]:
     return pipelines
 
 
-def many_runs(*, n: int) -> int:
-    """Make ``n`` finished runs, a minute apart, the newest an hour ago; return the highest number."""
+def many_runs(*, n: int, numbered_after: int = 0, minutes_ago: int = 60) -> int:
+    """Make ``n`` finished runs, a minute apart, the newest ``minutes_ago``; return the highest number."""
     make_pipelines()
-    begin = int(datetime.now(UTC).timestamp()) - 60 * (n + 60)
+    begin = int(datetime.now(UTC).timestamp()) - 60 * (n + minutes_ago)
     with transaction.atomic():
-        _insert_runs(n, begin)
-        newest = list(Run.objects.order_by("-id")[:_WITH_STEPS])
+        _insert_runs(n, begin, numbered_after)
+        newest = list(Run.objects.filter(steps=None).order_by("-id")[:_WITH_STEPS])
         StepRun.objects.bulk_create([step for run in newest for step in _steps(run)])
-        Counter.objects.update_or_create(name="run", defaults={"value": n})
-    return n
+        highest = Run.objects.order_by("-number").values_list("number", flat=True)[0]
+        Counter.objects.update_or_create(name="run", defaults={"value": highest})
+    return highest
 
 
 #: column -> what it is in run number i + 1; ids are UUIDv7 of the time (core.ids)
 _RUN = {
     "id": "printf('%012x7%03x8%015x', (:begin + 60 * i) * 1000, i % 4096, i)",
-    "number": "i + 1",
-    "name": "pipeline.name || '-' || (i + 1)",
+    "number": "i + 1 + :numbered_after",
+    "name": "pipeline.name || '-' || (i + 1 + :numbered_after)",
     "pipeline_id": "pipeline.id",
     "snapshot_id": "(SELECT id FROM pipelines_snapshot WHERE pipeline_id = pipeline.id)",
     "status": "CASE i % 20 WHEN 7 THEN 'failed' WHEN 13 THEN 'failed' WHEN 17 THEN 'cancelled' ELSE 'completed' END",
@@ -65,7 +66,7 @@ _RUN = {
 }
 
 
-def _insert_runs(n: int, begin: int) -> None:
+def _insert_runs(n: int, begin: int, numbered_after: int) -> None:
     """Insert the runs by one statement, with the indexes made anew after it; ``bulk_create`` takes a minute here."""
     blank = Run(created_at=datetime.now(UTC), updated_at=datetime.now(UTC))
     defaults = {
@@ -87,7 +88,7 @@ def _insert_runs(n: int, begin: int) -> None:
         INSERT INTO runs_run ({names}) SELECT {", ".join(columns.values())} FROM counted
         JOIN (SELECT id, name, row_number() OVER (ORDER BY name) - 1 AS place FROM pipelines_pipeline) AS pipeline
         ON pipeline.place = i % :pipelines ORDER BY i""",
-        {**defaults, "n": n, "begin": begin, "pipelines": len(PIPELINES)},
+        {**defaults, "n": n, "begin": begin, "pipelines": len(PIPELINES), "numbered_after": numbered_after},
     )
     for _, sql in indexes:
         database.execute(sql)

@@ -1,0 +1,181 @@
+"""Capabilities 14 to 16, 22, 24 and 27 in a real browser: what people do with many runs, and the frame."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+
+from tests.e2e.dashboard.conftest import is_quiet
+
+LIVE = '#connection[data-state="live"]'
+BADGE = '.rail [data-count="unresolved"]'
+
+
+@pytest.fixture(scope="module")
+def scene(seeded):
+    """The address of every page, of an instance with a bit of everything."""
+    person = seeded.hand("tests.live.seed:sign_in", role="admin", name="scene-maker")
+    return seeded.hand("tests.e2e.dashboard.scene:make", person=person["name"])
+
+
+def number_in(page, selector):
+    return int(re.sub(r"\D", "", page.locator(selector).text_content()) or 0)
+
+
+def test_14_unresolved_failures_are_listed_and_counted_live(page, seeded):
+    before = seeded.hand("tests.e2e.dashboard.scene:unresolved")
+    page.goto("/runs/unresolved/")
+    page.wait_for_selector(LIVE, state="attached")
+    made = seeded.hand("tests.e2e.dashboard.scene:five_failures", rerun=2, acknowledged=1)
+    deadline = time.monotonic() + 15
+    while number_in(page, BADGE) != before + 2:
+        assert time.monotonic() < deadline, "the badge did not follow"
+        page.wait_for_timeout(100)
+    cause = page.locator(f'[data-cause="{made}"]')
+    cause.wait_for()
+    assert cause.locator("tbody tr").count() == 2
+    cause.get_by_label("Note").fill("seen to it")
+    cause.get_by_role("button", name="Acknowledge 2").click()
+    page.get_by_text("2 failures acknowledged.").wait_for()
+    assert number_in(page, BADGE) == before
+
+
+def test_15_an_act_on_250_runs_found_by_a_filter(page, seeded):
+    seeded.hand("tests.e2e.dashboard.scene:bulk_runs", n=250, broken=3)
+    page.goto("/runs/?tag=bulk-me")
+    page.get_by_label("Choose every run of this page").check()
+    page.get_by_label("all 250 that fit").check()
+    page.get_by_role("button", name="Rerun", exact=True).click()
+    assert page.get_by_test_id("total").inner_text() == "250"
+    page.get_by_role("button", name="Rerun 250 runs").click()
+    assert page.url.split("?")[0].endswith("/bulk/new/"), "it went on without a reason"
+    page.get_by_label("Reason").fill("the disk was full")
+    page.get_by_role("button", name="Rerun 250 runs").click()
+    page.get_by_text("250 waiting").wait_for()
+    # One worker dies in the middle; the next goes on.
+    first = seeded.new_hand()
+    first("stepwell.execution.bulk:work_off", limit=60)
+    first.close()
+    while seeded.hand("stepwell.execution.bulk:work_off", limit=100):
+        pass
+    page.get_by_text("247 done · 3 refused · 0 waiting").wait_for()
+    assert page.get_by_text("was not kept").count() == 3
+    assert seeded.hand("tests.e2e.dashboard.scene:audited", action="runs.bulk", reason="the disk was full") == 1
+
+
+def test_16_filters_are_the_address_and_views_are_shared(page, sign_in):
+    page.goto("/runs/")
+    for menu, choice in (
+        ("State", "Failed"),
+        ("Pipeline", "train-model"),
+        ("Trigger", "api"),
+        ("Since", "last 30 days"),
+    ):
+        page.locator(".filters summary", has_text=menu).click()
+        page.locator(".filters a", has_text=re.compile(f"^{choice}$")).first.click()
+    chips = page.locator(".chip").all_inner_texts()
+    assert chips == ["Failed", "pipeline: train-model", "started by api", "last 30 days"]
+    page.locator("summary", has_text="Save view").click()
+    page.get_by_role("textbox", name="Name", exact=True).fill("Failed trainings")
+    page.get_by_label("Share it with everybody").check()
+    page.get_by_label("Begin with it").check()
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_text("is kept").wait_for()
+    page.goto("/runs/")
+    assert page.locator(".chip").count() == 4
+    other = sign_in("viewer")
+    other.goto("/runs/")
+    link = other.locator("#views-strip a", has_text="Failed trainings")
+    link.locator(".tabs__count", has_text=re.compile(r"\d")).wait_for()
+    other.evaluate("scrollTo(0, 500)")
+    other.wait_for_timeout(200)
+    link.evaluate("link => link.click()")
+    other.locator(".chip").first.wait_for()
+    other.go_back()
+    other.locator("tbody tr").first.wait_for()
+    other.wait_for_timeout(300)
+    assert other.evaluate("scrollY") > 300
+
+
+def test_22_three_runs_side_by_side(page, scene):
+    page.goto(scene["compare"])
+    shown = page.locator("tr[data-differs]").count()
+    assert shown == page.locator('tr[data-differs="yes"]').count() > 3
+    page.get_by_role("link", name="Show everything").click()
+    assert page.locator("tr[data-differs]").count() > shown
+    page.go_back()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV").click()
+    lines = download.value.path().read_text().splitlines()
+    assert len(lines) == shown + 1
+
+
+def test_24_who_waits_for_a_run_is_told_once(sign_in, seeded):
+    page = sign_in()
+    page.context.grant_permissions(["notifications"])
+    page.add_init_script(
+        "window.told = []; window.Notification = class { static permission = 'granted';"
+        " constructor(text) { window.told.push(text) } }"
+    )
+    run = seeded.hand("tests.e2e.dashboard.scene:running")
+    page.goto(f"/runs/{run['number']}/")
+    page.get_by_role("button", name="Notify me").click()
+    page.get_by_text("You will be told").wait_for()
+    page.wait_for_selector(LIVE, state="attached")
+    seeded.hand("tests.e2e.dashboard.scene:end", run=run["id"], status="completed")
+    page.locator(".toast", has_text="completed").wait_for()
+    assert len(page.evaluate("window.told")) == 1
+    assert number_in(page, '.top [data-count="unread"]') == 1
+
+
+def test_27_palette_and_keys(page, scene, record_property):
+    page.goto(scene["run-failed"])
+    page.wait_for_selector(LIVE, state="attached")
+    took = page.evaluate(
+        """() => { const begin = performance.now();
+        dispatchEvent(new KeyboardEvent("keydown", { key: "k", ctrlKey: true }));
+        return document.querySelector("dialog.palette").open ? performance.now() - begin : -1 }"""
+    )
+    record_property("palette opens (ms)", f"{took:.1f}")
+    assert took >= 0
+    assert took < 100 or not is_quiet()
+    page.keyboard.type("rerun")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/rerun/"))
+    page.goto("/runs/")
+    run_id = page.locator("tr[data-run]").nth(3).get_attribute("data-run")
+    page.keyboard.press("Control+k")
+    page.evaluate(
+        """text => { const data = new DataTransfer(); data.setData("text", text);
+        const paste = new ClipboardEvent("paste", { clipboardData: data });
+        document.querySelector(".palette input").dispatchEvent(paste) }""",
+        run_id[:23],
+    )
+    page.wait_for_url(re.compile(r"/runs/\d+/$"))
+    page.goto("/runs/")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    second = page.locator("tbody tr").nth(1)
+    assert second.locator("a.table__link").evaluate("link => link === document.activeElement")
+    page.keyboard.press("f")
+    assert page.evaluate("document.activeElement.closest('tr').dataset.status") == "failed"
+    page.keyboard.press("/")
+    page.keyboard.type("j?")
+    assert page.input_value("[data-key=filter]").endswith("j?")
+    page.keyboard.press("Escape")
+    page.locator("h1").click()
+    page.keyboard.press("?")
+    page.locator("dialog.sheet", has_text="Next failure").wait_for()
+    page.keyboard.press("Escape")
+    page.keyboard.press("g")
+    page.keyboard.press("p")
+    page.wait_for_url("**/pipelines/")
+    page.goto("/me/")
+    page.get_by_label("Single-letter keys").uncheck()
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_text("Saved.").wait_for()
+    page.keyboard.press("?")
+    page.wait_for_timeout(300)
+    assert page.locator("dialog.sheet").count() == 0
