@@ -107,5 +107,10 @@ def form_of(page: Element, action: str) -> dict[str, Any]:
             if "checked" in element.attributes:
                 sent[name] = element.attributes.get("value") or "on"
         elif element.tag == "input":
-            sent[name] = element.attributes.get("value") or ""
+            value = element.attributes.get("value") or ""
+            sent[name] = [*_listed(sent[name]), value] if name in sent else value
     return sent
+
+
+def _listed(value: Any) -> list[str]:
+    return value if isinstance(value, list) else [value]

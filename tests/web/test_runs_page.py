@@ -350,8 +350,9 @@ def test_buttons_are_only_for_those_who_may_press_them(as_bob: Client, as_charli
         return links | {button.text for button in head.all("button")}
 
     assert actions(as_bob, failed) == {"Rerun everything", "Rerun from what failed"}
-    assert actions(as_bob, running) == {"Cancel run", "Rerun"}
-    assert actions(as_charlie, failed) == actions(as_charlie, running) == set()
+    assert actions(as_bob, running) == {"Cancel run", "Rerun", "Notify me"}
+    assert actions(as_charlie, failed) == set()
+    assert actions(as_charlie, running) == {"Notify me"}
 
 
 def test_a_run_whose_code_was_not_kept_says_so_instead_of_offering_a_rerun(as_bob: Client) -> None:
