@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 
+from stepwell.core.near import close_matches
 from stepwell.errors import GraphError
 
 
@@ -38,7 +38,7 @@ def order(steps: Mapping[str, Iterable[str]]) -> list[str]:
 
 
 def _unknown(step: str, name: str, known: Mapping[str, object]) -> GraphError:
-    near = get_close_matches(name, known, n=1)
+    near = close_matches(name, known)
     hint = f"Did you mean {near[0]}?" if near else f"The steps are: {', '.join(known)}."
     return GraphError(f"Step {step} waits for {name}, which this pipeline does not have.", hint=hint)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from difflib import get_close_matches
 
+from stepwell.core.near import close_matches
 from stepwell.errors import ConfigError
 
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
@@ -23,7 +23,7 @@ def check(template: str, substitutions: Mapping[str, str], *, what: str) -> None
     known = {*BUILT_IN, *substitutions}
     for name in _PLACEHOLDER.findall(template):
         if name not in known:
-            near = get_close_matches(name, sorted(known), n=1)
+            near = close_matches(name, sorted(known))
             hint = f"Did you mean {{{near[0]}}}?" if near else f"There are: {', '.join(sorted(known))}."
             raise ConfigError(
                 f"{what} is {template!r}, and nothing stands for {{{name}}}.", hint=f"{hint} Add it to substitutions."

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 from typing import Any
+
+from stepwell.core.near import close_matches
 
 #: options of a step that a pipeline sets for all of its steps
 SHARED_OPTIONS = (
@@ -62,7 +63,7 @@ def check_names(given: Collection[str], known: Collection[str], *, where: str) -
     """
     for name in given:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
+            near = close_matches(name, known)
             hint = f"Did you mean {near[0]}?" if near else f"The options are: {', '.join(sorted(known))}."
             raise TypeError(f"{where} has no option {name}. {hint}")
 

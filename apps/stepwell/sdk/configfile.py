@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from stepwell.core.near import close_matches
 from stepwell.core.options import PIPELINE_OPTIONS, STEP_OPTIONS, merge
 from stepwell.errors import ConfigError, UsageError
 from stepwell.sdk.optionvalues import KNOWN_SETTINGS, check_options
@@ -218,5 +218,5 @@ def _report(message: str, hint: str, *, strict: bool) -> str:
 
 
 def _near(name: str, known: Iterable[str]) -> str:
-    near = get_close_matches(name, list(dict.fromkeys(known)), n=1)
+    near = close_matches(name, list(dict.fromkeys(known)))
     return f"Did you mean {near[0]}?" if near else ""

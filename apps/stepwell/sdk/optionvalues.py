@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from enum import Enum
 from typing import Any
 from uuid import UUID
 
 from stepwell.core.durations import parse_duration
+from stepwell.core.near import close_matches
 from stepwell.core.options import check_names
 from stepwell.core.status import ExecutionMode
 from stepwell.errors import ConfigError
@@ -135,7 +135,7 @@ def _settings(name: str, value: Any, owner: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, item in value.items():
         if key not in KNOWN_SETTINGS:
-            near = get_close_matches(str(key), KNOWN_SETTINGS, n=1)
+            near = close_matches(str(key), KNOWN_SETTINGS)
             hint = f"Did you mean {near[0]}?" if near else f"The settings are: {', '.join(KNOWN_SETTINGS)}."
             raise ConfigError(f"{owner}: settings has the unknown key {key!r}.", hint=hint)
         check = {"resources": _resources, "concurrency": _concurrency}.get(key)

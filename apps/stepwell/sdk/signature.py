@@ -7,9 +7,9 @@ import inspect
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Any
 
+from stepwell.core.near import close_matches
 from stepwell.core.values import is_reference
 from stepwell.errors import StepInterfaceError, UsageError
 from stepwell.sdk.annotations import EMPTY, Output, Unresolved, read_outputs, resolve
@@ -87,7 +87,7 @@ class Signature:
         """
         for name in kwargs:
             if name not in self.python.parameters:
-                near = get_close_matches(name, self.python.parameters, n=1)
+                near = close_matches(name, self.python.parameters)
                 known = ", ".join(self.python.parameters) or "none"
                 hint = f"Did you mean {near[0]}?" if near else f"Its inputs are: {known}."
                 raise StepInterfaceError(f"{self.owner} has no input {name}.", hint=hint)

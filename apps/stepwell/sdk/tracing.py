@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from stepwell.core import graph
+from stepwell.core.near import close_matches
 from stepwell.core.options import SHARED_OPTIONS, merge
 from stepwell.errors import ConfigError, GraphError, UsageError
 from stepwell.sdk import binding, planning
@@ -158,7 +158,7 @@ class Trace:
                 found = self.file.unknown_step(name, pipeline=self.pipeline_name, known=self.invocations)
                 self.warnings.append(found)
             else:
-                near = get_close_matches(name, self.invocations, n=1)
+                near = close_matches(name, self.invocations)
                 hint = f"Did you mean {near[0]}?" if near else f"Its steps are: {', '.join(self.invocations)}."
                 raise ConfigError(f"Pipeline {self.pipeline_name} has no step {name} to give options to.", hint=hint)
 

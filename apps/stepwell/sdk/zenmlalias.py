@@ -8,11 +8,11 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
 
+from stepwell.core.near import close_matches
 from stepwell.sdk.sourcecode import is_own_file
 from stepwell.sdk.zenmlnames import MODULES
 
@@ -117,7 +117,7 @@ def _names(module: str) -> list[str]:
 
 def _tell(module: str, name: str) -> str:
     known = [found for found in _names(module) if not found.startswith("_")]
-    near = get_close_matches(name, known, n=1)
+    near = close_matches(name, known)
     elsewhere = sorted(other for other, names in MODULES.items() if _is_there(names.get(name, "stepwell:")))
     said = f"Stepwell stands in for ZenML here and has no {module}.{name}."
     if elsewhere:
