@@ -51,9 +51,11 @@ class Ran:
     def log(self, step: str, attempt: int = 1) -> str:
         return self.instance.log(self.number, step, attempt)
 
-    def told(self, step: str, attempt: int = 1) -> Any:
-        """Return what a step printed as JSON after ``told:``, the last one."""
-        return json.loads(re.findall(r"told: (.*)", self.log(step, attempt))[-1])
+    def told(self, step: str, attempt: int | None = None) -> Any:
+        """Return what a step printed as JSON after ``told:``, the last one of its last attempt."""
+        # A driver may be run again, by a machine that is busy: it then says all of it again.
+        number = attempt or len(self.steps[step]["attempts"])
+        return json.loads(re.findall(r"told: (.*)", self.log(step, number))[-1])
 
     def failure(self, step: str) -> str:
         attempt = self.steps[step]["attempts"][-1]

@@ -121,9 +121,10 @@ class Driver(Awaiting):
         kind, n_items = "product" if is_product else "map", len(taken.rows)
         label = f"{step.name} over {n_items:,} {'combinations' if is_product else 'items'}"
         if not n_items:
-            entry = self._entry(kind, step.name, taken.shared and {}, [], invocation_id=step.name, label=label)
+            nothing_id = self._new_id(step.name, None)
+            entry = self._entry(kind, step.name, {}, [], invocation_id=nothing_id, label=label)
             self.line.ask("driver.call", {"entry": entry, "template": {}, "steps": []})
-            return MapResultsFuture([], driver=self, invocation_id=step.name)
+            return MapResultsFuture([], driver=self, invocation_id=nothing_id)
         first = {name: _plain(value) for name, value in next(taken.arguments()).items()}
         invocation = self.invoke(step, (), {**taken.shared, **first}, wanted_id=None, after=after)
         planned = self._plan(invocation, group=True)
