@@ -76,6 +76,7 @@ def test_settings_change_under_the_same_rules_and_are_recorded(as_alice: Client)
         "step_slots": 8,
         "heartbeat_threshold_minutes": 30,
         "retention_days": 0,
+        "retention_runs": 0,
         "log_cap_mib": 64,
     }
     assert as_alice.post(url, {**values, "time_zone": "Mars/Olympus"}).status_code == 200

@@ -133,7 +133,7 @@ def test_a_steps_panel_links_to_its_run_in_the_tracker(as_charlie: Client, url: 
     run = factories.make_run(steps=["train"])
     run.steps.update(metadata={"experiment_tracker": told, "accuracy": 0.9})
 
-    page = read(as_charlie.get(f"/runs/{run.number}/?step=train"))
+    page = read(as_charlie.get(f"/runs/{run.number}/?step=train&tab=data"))
 
     links = [link for link in page.all("a") if link.attributes.get("href") == url]
     assert [link.text for link in links] == (["abc"] if is_link else [])
