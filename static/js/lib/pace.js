@@ -36,9 +36,28 @@ export function paced(work, interval) {
   return ask;
 }
 
+const AGAIN = 250; // ms
+const behind = new WeakSet();
+
 /** Have htmx load the parts of `root` marked data-live anew: they carry hx-get and hx-trigger="live". */
 export function reload(root, selector = "[data-live]") {
   for (const part of root.querySelectorAll(selector)) {
-    if (!part.parentElement.closest("[data-live]")) part.dispatchEvent(new CustomEvent("live"));
+    if (part.parentElement.closest("[data-live]")) continue;
+    if (isUnderWay(part)) reloadLater(root, selector);
+    else part.dispatchEvent(new CustomEvent("live"));
   }
+}
+
+// What is asked of a part whose answer is under way would be lost: the answer takes the part's place.
+function isUnderWay(part) {
+  return part.classList.contains("htmx-request") || part.classList.contains("htmx-added");
+}
+
+function reloadLater(root, selector) {
+  if (behind.has(root)) return;
+  behind.add(root);
+  setTimeout(() => {
+    behind.delete(root);
+    reload(root, selector);
+  }, AGAIN);
 }
