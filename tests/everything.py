@@ -45,12 +45,16 @@ CHECKS = {
 ON_POSTGRES = ["tests/execution", "tests/accounts", "tests/artifacts"]
 POSTGRES_URL = os.environ.get("STEPWELL_TEST_POSTGRES", "postgres://postgres@127.0.0.1/postgres")
 #: whole instances, started and killed
-INSTANCES = ["tests/processes", "tests/e2e", "tests/live", "tests/conf", "tests/faults"]
+INSTANCES = ["tests/processes", "tests/e2e/test_first_use.py", "tests/live", "tests/conf"]
+#: run by hand, as they need a quiet machine and minutes of their own: make e2e, make faults
+APART = ["tests/e2e/dashboard", "tests/faults"]
 TESTS = {
     "instances, browser": INSTANCES,
     "examples, docs, wheel": PROGRAMS,
     "conformance": ["tests/conformance"],
-    "all other tests": [f"--ignore={path}" for path in (*WITHOUT_DJANGO, *PROGRAMS, *INSTANCES, "tests/conformance")],
+    "all other tests": [
+        f"--ignore={path}" for path in (*WITHOUT_DJANGO, *PROGRAMS, *INSTANCES, *APART, "tests/conformance")
+    ],
     "tests without Django": ["-p", "no:django", *WITHOUT_DJANGO],
 }
 #: groups at the same time; more would make the tests that measure time wrong

@@ -33,7 +33,7 @@ class RunningInstance:
     def __init__(self, folder: Path, *arguments: str, settings: dict[str, str] | None = None) -> None:
         self.commands = Instance(folder=folder)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "stepwell", "up", "--port", "0", *arguments],
+            [sys.executable, "-m", "stepwell", "up", "--port", "0", "--label", "gpu=1", *arguments],
             cwd=folder,
             env={**self.commands.environment, **QUICK, **(settings or {})},
             stdout=subprocess.PIPE,

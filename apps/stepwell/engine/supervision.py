@@ -375,6 +375,9 @@ class Supervision:
         if self._launched and not self._gone:
             # The hooks that wait for this have their time from now on; storing may have taken long.
             self._stop_at = time.monotonic() + self._pace.hook
+            if self._held_since is not None:
+                # No beat follows a result, and the host must not take that for a supervisor that hangs.
+                self._launched.ctl.post({"op": "hold", "until": self._stop_at + self._pace.hold})
             self._launched.frames.post(endings.published_frame(self.outcome))
 
     def _give_up_delivery(self, name: str, error: Exception, is_result: bool) -> None:
