@@ -108,7 +108,8 @@ def test_cancelling_reaches_drivers_children_and_child_runs(instance, pipeline):
     assert instance.wait_for(run, seconds=15)["status"] == "cancelled"
     assert instance.wait_for(inner, seconds=15)["status"] == "cancelled"
     assert {step["status"] for step in instance.steps(inner).values()} == {"cancelled"}
-    assert "last" not in {name for name, step in instance.steps(inner).items() if step["started_at"]}
+    if pipeline == "sleepers":  # its steps leave no slot free, so what comes after them never began
+        assert "last" not in {name for name, step in instance.steps(inner).items() if step["started_at"]}
 
 
 def test_wide_and_long_runs_keep_their_order(instance):

@@ -92,6 +92,8 @@ def _checked(message: Any) -> Request:
 
 
 def _topic(text: Any) -> Topic:
+    if not isinstance(text, str):
+        raise BadMessage(CloseCode.REFUSED, "There is no such topic.")
     if text in {TopicKind.RUNS, TopicKind.ME}:
         return Topic(TopicKind(text))
     kind, _, rest = text.partition(":") if isinstance(text, str) else ("", "", "")
