@@ -96,7 +96,7 @@ def _topic(text: Any) -> Topic:
         raise BadMessage(CloseCode.REFUSED, "There is no such topic.")
     if text in {TopicKind.RUNS, TopicKind.ME}:
         return Topic(TopicKind(text))
-    kind, _, rest = text.partition(":") if isinstance(text, str) else ("", "", "")
+    kind, _, rest = text.partition(":")
     # Only the usual spelling of a UUID: answers name the topic as the browser did.
     if kind in {TopicKind.RUN, TopicKind.LOG} and _UUID.fullmatch(rest):
         return Topic(TopicKind(kind), UUID(rest))
