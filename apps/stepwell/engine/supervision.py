@@ -174,7 +174,7 @@ class Supervision:
     def _forked(self, pid: int) -> None:
         self.pid = pid
         self._start_until = None
-        self._hold()
+        self._hold(self._stored_at)
         if self._timeout is not None:
             self._stop_at = self._now + self._timeout
         self._deliveries.add("the start", partial(self._watcher.started, pid=pid))
@@ -246,13 +246,13 @@ class Supervision:
             return
         self._stored_at = self._latest_beat = self._now
         self._next_beat = self._now + self._pace.beat
-        self._hold()
+        self._hold(self._stored_at)
         self._obey(answer)
 
-    def _hold(self) -> None:
+    def _hold(self, since: float) -> None:
         """Tell the host until when the attempt is ours; it kills it then, whatever keeps us from doing so."""
         if self._held_since is not None and self._launched and self.pid and not self._gone:
-            self._launched.ctl.post({"op": "hold", "until": self._stored_at + self._pace.hold})
+            self._launched.ctl.post({"op": "hold", "until": since + self._pace.hold})
 
     def _store_beat(self) -> str:
         answer = self._watcher.beat(
@@ -359,8 +359,7 @@ class Supervision:
         self._deliveries.add("the result", self._deliver_result, is_result=True)
 
     def _deliver_frame(self, frame: dict[str, Any]) -> None:
-        answer = self._watcher.frame(frame)
-        if answer is not None and self._launched:
+        if (answer := self._watcher.frame(frame)) is not None and self._launched:
             self._launched.frames.post(answer)
 
     def _deliver_result(self) -> None:
@@ -373,11 +372,9 @@ class Supervision:
             return
         self._published = True
         if self._launched and not self._gone:
-            # The hooks that wait for this have their time from now on; storing may have taken long.
+            # The hooks have their time from now on. No beat follows: the host must not think that we hang.
             self._stop_at = time.monotonic() + self._pace.hook
-            if self._held_since is not None:
-                # No beat follows a result, and the host must not take that for a supervisor that hangs.
-                self._launched.ctl.post({"op": "hold", "until": self._stop_at + self._pace.hold})
+            self._hold(self._stop_at)
             self._launched.frames.post(endings.published_frame(self.outcome))
 
     def _give_up_delivery(self, name: str, error: Exception, is_result: bool) -> None:
