@@ -14,7 +14,7 @@ help:  ## say what each target does
 run: .venv/.stamp  ## start Stepwell with the examples; PORT=9000 takes another port, Ctrl-C stops it
 	@exec $(BIN)/python manage.py up --examples examples $(if $(PORT),--port $(PORT))
 
-test: .venv/.tests  ## run every check and every test, then one summary
+test: .venv/.tests  ## run every check and the tests, then one summary; make e2e and make faults are apart
 	@exec $(BIN)/python tests/everything.py
 
 check: .venv/.tests  ## lint, format, types, import layers, migrations

@@ -1,4 +1,4 @@
-"""Every check and every test, then one summary: what ``make test`` and CI run.
+"""Every check and the tests but those of ``APART``, then one summary: what ``make test`` and CI run.
 
 Two lanes run side by side, as two cores are the least a machine has: one for the checks and what runs as programs,
 one for all that needs the database or a browser. What a part printed is shown when it has ended. ``--checks`` leaves

@@ -36,7 +36,7 @@ PACE = {
     "STEPWELL_GRACE_SECONDS": "1",
 }
 #: how much slower than on a quiet machine things may be: by as much as others keep it busy
-PATIENCE = min(4.0, max(1.5, os.getloadavg()[0] / (os.cpu_count() or 1)))
+PATIENCE = min(4.0, max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1)))
 #: for what must not be charged because this machine is slow
 STEADY = {"STEPWELL_LEASE_SECONDS": "15"}
 LEASE, SWEEP = float(PACE["STEPWELL_LEASE_SECONDS"]), float(PACE["STEPWELL_SWEEP_SECONDS"])
