@@ -4,6 +4,8 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11 python;
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$python && break; done)
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
+# a process that may not keep what it compiled takes three times as long to start
+export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help run test check fix e2e screenshots faults drivers bench docs wheel clean
 .DEFAULT_GOAL := help

@@ -23,7 +23,13 @@ import psycopg
 
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT / "apps"), "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}"}
+ENVIRONMENT = {
+    **os.environ,
+    "PYTHONPATH": str(ROOT / "apps"),
+    "PATH": f"{BIN}{os.pathsep}{os.environ.get('PATH', '')}",
+    # hundreds of processes are started: each would compile all it imports where that is not kept
+    "PYTHONDONTWRITEBYTECODE": "",
+}
 WITHOUT_DJANGO = ["tests/core", "tests/engine", "tests/sdk"]
 PROGRAMS = [
     "tests/architecture",

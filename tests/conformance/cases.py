@@ -14,7 +14,7 @@ CASES: dict[str, list[Case]] = {
     "modes": [("goes_on", {}), ("stops", {}), ("fails_fast", {}), ("parallel", {})],
     "dynamic": [
         ("fan_out", {}),
-        ("futures", {}),
+        ("futures", {"gate": "PLACE.gate"}),
         ("failing", {}),
         ("unawaited", {}),
         ("tolerant", {}),

@@ -1,10 +1,19 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.conformance.cases import CASES
 from tests.conformance.places import PLACES, Both, copy_files
 from tests.processes.instance import RunningInstance
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        # The first test waits for runs the others ask about too.
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(300))
 
 
 @pytest.fixture(scope="session")

@@ -78,7 +78,7 @@ class TestFutures:
 
     def test_after_waits_for_success_and_start_after_for_any_end(self, ran):
         run = ran(FILE, 1)
-        assert run.steps["slow"]["started_at"] >= run.steps["first"]["ended_at"]
+        assert run.steps["passes"]["started_at"] >= run.steps["first"]["ended_at"]
         assert run.steps["nothing"]["upstream"] == ["total"]
         assert run.statuses["fails"] == "failed"
         assert run.steps["quick"]["started_at"] >= run.steps["fails"]["ended_at"]

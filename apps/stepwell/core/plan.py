@@ -14,7 +14,8 @@ from stepwell.core.status import ExecutionMode
 
 
 class Wire(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    # schemas are built at first use: most processes need only a few of them
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class Retry(Wire):

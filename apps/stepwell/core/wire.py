@@ -39,7 +39,7 @@ Limit = Annotated[int, Field(ge=1, le=PAGE_LIMIT)]
 class Answer(BaseModel):
     """Base of what the API gives."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, defer_build=True)
 
 
 class ErrorAnswer(Answer):

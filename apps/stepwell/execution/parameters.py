@@ -6,13 +6,15 @@ import json
 import math
 import sys
 from collections.abc import Callable
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
-
 from stepwell.errors import UsageError
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
 
 _WORDS = {
     "integer": "a whole number",
@@ -52,7 +54,7 @@ def check_parameters(schema: dict[str, Any], values: dict[str, Any]) -> dict[str
     for name in schema.get("required", []):
         if name not in complete:
             problems[name] = "This parameter is required."
-    validator = Draft202012Validator(schema)
+    validator = _validator(schema)
     known = {name: value for name, value in complete.items() if name in properties}
     for error in validator.iter_errors(known):
         if error.path and not _is_stored(known[str(error.path[0])]):
@@ -73,7 +75,7 @@ def check_value(schema: dict[str, Any], value: Any, *, name: str) -> None:
     Raises:
         ParameterErrors: It does not; ``name`` stands for it.
     """
-    problem = next(iter(Draft202012Validator(schema).iter_errors(value)), None)
+    problem = next(iter(_validator(schema).iter_errors(value)), None)
     if problem is not None:
         place = ".".join([name, *(str(part) for part in problem.path)])
         raise ParameterErrors({place: _explain(problem)})
@@ -189,6 +191,11 @@ def _words(kinds: list[str]) -> str:
 def _unknown(name: str, properties: dict[str, Any]) -> str:
     known = ", ".join(properties) or "none"
     return f"The pipeline has no such parameter. It has: {known}."
+
+
+def _validator(schema: dict[str, Any]) -> Draft202012Validator:
+    # Loading the library takes a tenth of a script's start, and few processes check anything.
+    return import_module("jsonschema").Draft202012Validator(schema)
 
 
 def _explain(error: ValidationError) -> str:

@@ -6,8 +6,10 @@ import contextlib
 import json
 import os
 import sys
+import tempfile
 import threading
 import time
+from pathlib import Path
 from typing import Annotated
 
 from driver import run_all
@@ -48,6 +50,14 @@ def pair(value: int) -> tuple[Annotated[int, "low"], Annotated[int, "high"]]:
 @step
 def scale(values: list[int], by: int) -> list[int]:
     return [value * by for value in values]
+
+
+@step
+def passes(gate: str, value: int) -> int:
+    """Wait until there is a file of this name."""
+    while not Path(tempfile.gettempdir(), gate).exists():
+        time.sleep(0.01)
+    return value
 
 
 @step
@@ -109,10 +119,11 @@ def fan_out():
 
 
 @pipeline(enable_cache=False)
-def futures():
+def futures(gate: str):
     first = quick.submit(1, id="first")
-    waiting = slow.submit(0.3, value=4, after=[first])
+    waiting = passes.submit(gate, value=4, after=[first])
     was_running = waiting.running()
+    Path(tempfile.gettempdir(), gate).touch()
     both = pair.submit(waiting)
     low, high = both
     summed = total(values=[first, low], more={"x": high}, both=(first, waiting))
