@@ -27,6 +27,7 @@ class _Line:
         self._channel = channel
         self._lock = threading.Lock()
         self._number = 0
+        self._published: dict[str, Any] | None = None
 
     def ask(self, operation: str, arguments: dict[str, Any]) -> Any:
         if os.getpid() != self.pid:
@@ -43,13 +44,18 @@ class _Line:
         if os.getpid() != self.pid:
             return None
         with self._lock:
-            while (frame := self._channel.receive()) is not None:
-                if frame.get("t") == "published":
-                    return frame
-        return None
+            while self._published is None and (frame := self._channel.receive()) is not None:
+                self._keep(frame)
+            return self._published
+
+    def _keep(self, frame: dict[str, Any]) -> None:
+        if frame.get("t") == "published":
+            self._published = frame
 
     def _wait_for(self, number: int) -> dict[str, Any]:
         while (frame := self._channel.receive()) is not None:
+            # A thread that the step left behind may ask while the result is being stored.
+            self._keep(frame)
             # An answer with another number is to a call that an exception from a signal handler broke off.
             if frame.get("t") == "answer" and frame.get("id") == number:
                 return frame
