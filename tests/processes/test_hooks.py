@@ -49,8 +49,15 @@ def quick():
     note("success")
 
 
-def failure(exception):
-    note("failure", exception)
+class Rejected(Exception):
+    def __init__(self, row, column):
+        super().__init__(f"row {row}")
+        self.column = column
+
+
+def slow_first_failure(exception):
+    if note("failure", f"{type(exception).__name__} {exception} {exception.column}"):
+        time.sleep(20)
 
 
 def hang():
@@ -81,9 +88,9 @@ def after(value: int) -> None:
     pass
 
 
-@step(on_failure=failure)
-def crash() -> None:
-    os._exit(3)
+@step(on_failure=slow_first_failure)
+def rejecting() -> None:
+    raise Rejected(7, column="price")
 
 
 @pipeline(enable_cache=False)
@@ -94,6 +101,11 @@ def killed_in_hook():
 @pipeline(enable_cache=False)
 def killed_before_hook():
     both()
+
+
+@pipeline(enable_cache=False)
+def killed_in_failure_hook():
+    rejecting()
 
 
 @pipeline(enable_cache=False)
@@ -164,6 +176,15 @@ def test_a_hook_whose_process_is_killed_runs_again_with_the_same_event_id(instan
     event = told(instance, run["id"], "on_success")
     assert event["ok"] is True
     assert event["event_id"] == first["event"]
+
+
+def test_a_failure_hook_that_runs_again_gets_what_the_step_raised(instance):
+    run = instance.start("killed_in_failure_hook")
+    (first,) = calls(instance, run["id"], "failure")
+    os.kill(first["pid"], signal.SIGKILL)
+    first, second = calls(instance, run["id"], "failure", at_least=2)
+    assert first["error"] == second["error"] == "Rejected row 7 price"
+    assert told(instance, run["id"], "on_failure")["ok"] is True
 
 
 def test_a_runner_killed_in_a_hook_leaves_it_and_those_after_it_to_the_next(instance):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stepwell.sdk import hookcalls
+from stepwell.sdk import errorinfo, hookcalls
 from stepwell.sdk.context import get_step_context
 from stepwell.sdk.steps import step
 from tests.sdk.childkit import run_step
@@ -215,6 +215,15 @@ def test_the_failure_hook_runs_in_a_fresh_process_after_a_crash(tmp_path: Path) 
     assert calls == [("failure", "StepExecutionException")]
     assert [frame["t"] for frame in frames] == ["started", "hook_begins", "hook", "result"]
     assert frames.result["status"] == "completed"
+
+
+def test_a_late_failure_hook_gets_what_the_step_raised(tmp_path: Path) -> None:
+    error = {"type": "KeyError", "message": "'lost'", "pickled": errorinfo.pickled(KeyError("lost"))}
+    run_step(broken, tmp_path, kind="hook", hook="on_failure", error=error)
+    run_step(broken, tmp_path, kind="hook", hook="on_failure", error={**error, "type": "ConfigError", "pickled": ""})
+    run_step(broken, tmp_path, kind="hook", hook="on_failure", error={**error, "pickled": "bm90IG9uZQ=="})
+
+    assert calls == [("failure", name) for name in ("KeyError", "ConfigError", "StepExecutionException")]
 
 
 def test_a_failure_hook_after_a_crash_that_fails_is_told(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ def owe(claim: Claim, step: StepRun, outcome: Outcome) -> None:
     names = _due(step, outcome)
     if not names:
         return
+    exception = "" if outcome.status == AttemptStatus.COMPLETED else pickled_exception(outcome)
     # The step's own process is about to run them; it has this long before somebody else does.
     due_at = DbNow() + (len(names) * settings.HOOK_SECONDS + _START_SECONDS)
     HookCall.objects.bulk_create(
@@ -44,6 +45,7 @@ def owe(claim: Claim, step: StepRun, outcome: Outcome) -> None:
                 attempt=claim.attempt,
                 hook=name,
                 ordinal=ordinal,
+                exception=exception,
                 due_at=due_at,
                 # A crash took the process along, so nobody has begun.
                 tries=0 if _is_gone(outcome) else 1,
@@ -53,6 +55,12 @@ def owe(claim: Claim, step: StepRun, outcome: Outcome) -> None:
         ],
         ignore_conflicts=True,
     )
+
+
+def pickled_exception(outcome: Outcome) -> str:
+    """Return what the attempt raised, pickled, in base64; nothing where a secret is in it."""
+    error = outcome.result.get("error") or {}
+    return "" if error.get("pickled_holds_secret") else str(error.get("pickled") or "")
 
 
 def _due(step: StepRun, outcome: Outcome) -> list[str]:

@@ -61,7 +61,7 @@ class LateHook:
         self._watcher = _HookWatcher(claim, stops=StopRequests())
         self.supervision = Supervision(
             host,
-            launching.hook_spec(claim, launch, hook=call.hook, error=_error_of(claim.attempt.id)),
+            launching.hook_spec(claim, launch, hook=call.hook, error=_error_of(call)),
             log=writer,
             masker=Masker(launch.secret_values),
             watcher=self._watcher,
@@ -157,10 +157,12 @@ class Redelivery:
             call.retry(seconds=1, error="Its process was killed.")
 
 
-def _error_of(attempt_id: UUID) -> dict[str, object] | None:
+def _error_of(call: HookCall) -> dict[str, object] | None:
     """Return what the hook is told of the attempt's end; None when it was a success."""
-    attempt = Attempt.objects.get(id=attempt_id)
+    attempt = Attempt.objects.get(id=call.attempt_id)
     if attempt.status == AttemptStatus.COMPLETED:
         return None
     message = attempt.error_message or attempt.status_reason
-    return asdict(ErrorInfo(type=attempt.error_type or "StepCrashed", message=message))
+    # It is made again in the hook's process only.
+    told = asdict(ErrorInfo(type=attempt.error_type or "StepCrashed", message=message))
+    return {**told, "pickled": call.exception}

@@ -114,6 +114,7 @@ def _step_payload(claim: Claim, options: StepOptions, return_exception: bool) ->
     step, run = claim.step, claim.step.run
     outputs = inputs.upstream_outputs(step)
     max_attempts = 1 + options.retry.max_retries
+    takes_it = options.hooks_enabled and bool(options.hooks.on_end or options.hooks.on_failure)
     return {
         "kind": str(step.kind),
         "pipeline": run.snapshot.compiled.source.model_dump(mode="json"),
@@ -137,6 +138,6 @@ def _step_payload(claim: Claim, options: StepOptions, return_exception: bool) ->
             "model": model_queries.as_told(model_actions.version_of(step)),
         },
         "hook_seconds": settings.HOOK_SECONDS,
-        # The body that called it gets the very exception.
-        "return_exception": return_exception or step.call_id is not None or run.caller_id is not None,
+        # The body that called it gets the very exception, and so does a hook whose first process is killed.
+        "return_exception": return_exception or step.call_id is not None or run.caller_id is not None or takes_it,
     }

@@ -173,10 +173,9 @@ def _fail(step: StepRun, outcome: Outcome) -> None:
 
 
 def _exception(step: StepRun, outcome: Outcome) -> str:
-    """Return what the step raised, pickled, for the body that called it; nothing where a secret is in it."""
-    error = outcome.result.get("error") or {}
+    """Return what the step raised, for the body that called it."""
     is_awaited = step.call_id is not None or step.run.caller_id is not None
-    return str(error.get("pickled") or "") if is_awaited and not error.get("pickled_holds_secret") else ""
+    return hookcalls.pickled_exception(outcome) if is_awaited else ""
 
 
 def _end_below(driver: StepRun) -> None:

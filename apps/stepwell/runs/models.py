@@ -326,6 +326,8 @@ class HookCall(OutboxItem):
     hook = models.CharField(max_length=16)
     #: hooks of one attempt run in this order
     ordinal = models.PositiveSmallIntegerField(default=0)
+    #: for the hook's process: what the attempt raised, pickled, in base64; empty where a secret is in it
+    exception = models.TextField(blank=True, db_default="")
 
     def __str__(self) -> str:
         return f"{self.hook} of {self.attempt}"

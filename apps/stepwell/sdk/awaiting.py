@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import threading
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stepwell.errors import RunFailed, StepExecutionException
-from stepwell.sdk import loading
+from stepwell.sdk import errorinfo, loading
 from stepwell.sdk.artifactstore import ArtifactStore
 from stepwell.sdk.driverline import DriverLine
 from stepwell.sdk.futures import MapResultsFuture, PipelineFuture, ReturnedArtifact, StepFuture
@@ -183,15 +182,8 @@ class _Left:
 
 def original_of(told: Mapping[str, Any], note: str = "") -> BaseException | None:
     """Return the exception that ``driver.failure`` or ``driver.run`` told of; None where it cannot be made again."""
-    from stepwell.sdk.materializers import pickled
-
-    if not told.get("pickled"):
-        return None
-    try:
-        found = pickled.loads(base64.b64decode(told["pickled"]))
-    except Exception:  # whatever the user's exception class does when it is made again
-        return None
-    if not isinstance(found, BaseException):
+    found = errorinfo.unpickled(told.get("pickled"))
+    if found is None:
         return None
     found.add_note(note or f"Raised in step {told['cause']}; its log has the traceback.")
     return found

@@ -53,7 +53,10 @@ def drive(payload: dict[str, Any], frames: Channel, pipeline: Pipeline) -> None:
 def run_late_hook(payload: dict[str, Any], frames: Channel, pipeline: Pipeline) -> None:
     """Run one of the pipeline's hooks for a driver whose process is gone."""
     told = payload.get("error")
-    exc = None if told is None else RunFailed(told.get("message") or f"Pipeline {pipeline.name} did not complete.")
+    exc: BaseException | None = None
+    if told is not None:
+        message = told.get("message") or f"Pipeline {pipeline.name} did not complete."
+        exc = errorinfo.unpickled(told.get("pickled")) or RunFailed(message)
     report_hook(frames, _call_hook(payload, frames, pipeline, payload["hook"], exc), is_told=True)
 
 

@@ -11,6 +11,8 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from stepwell import errors
+from stepwell.errors import StepwellError
 from stepwell.sdk import jsonable, typenames
 
 #: as its files are, and as Python names them, which may be by a link
@@ -45,6 +47,28 @@ def pickled(exc: BaseException) -> str | None:
         if content is not None:
             return base64.b64encode(content).decode() if len(content) <= _PICKLED else None
     return None
+
+
+def unpickled(text: str | None) -> BaseException | None:
+    """Return the exception ``pickled`` gave; None where there is none or it cannot be made again.
+
+    For processes that run the user's code only: making it again does what its class says.
+    """
+    if not text:
+        return None
+    from stepwell.sdk.materializers import pickled as pickles
+
+    try:
+        found = pickles.loads(base64.b64decode(text))
+    except Exception:  # whatever the user's exception class does when it is made again
+        return None
+    return found if isinstance(found, BaseException) else None
+
+
+def own_error(kind: str, message: str) -> StepwellError | None:
+    """Return the error of ours that was told by name, which no user code raised; None where it is none of ours."""
+    found = getattr(errors, kind, None)
+    return found(message) if isinstance(found, type) and issubclass(found, StepwellError) else None
 
 
 class _Parts:

@@ -6,7 +6,6 @@ sees a database connection.
 
 from __future__ import annotations
 
-import base64
 import functools
 import importlib
 import os
@@ -15,8 +14,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stepwell import errors
 from stepwell.errors import RunFailed, StepExecutionException
+from stepwell.sdk import errorinfo
 from stepwell.sdk.places import Place, place_of
 from stepwell.sdk.tracing import Invocation
 
@@ -129,7 +128,8 @@ def _failure(result: Any, run: PipelineRun) -> BaseException:
     failure: BaseException = said(
         f"{what}: {detail.rstrip('.')}." if detail else f"{what}.", run=run, step=result.failed_step
     )
-    original = _original(result)
+    original = errorinfo.unpickled(result.pickled_exception)
+    original = original or errorinfo.own_error(result.error_type, result.error_message)
     if original is None:
         return failure
     try:
@@ -141,23 +141,3 @@ def _failure(result: Any, run: PipelineRun) -> BaseException:
     if result.failed_step:
         original.add_note(f"Raised in step {result.failed_step} of run #{result.number}; its log has the traceback.")
     return original
-
-
-def _original(result: Any) -> BaseException | None:
-    if not result.pickled_exception:
-        return _own_error(result)
-    from stepwell.sdk.materializers import pickled
-
-    try:
-        found = pickled.loads(base64.b64decode(result.pickled_exception))
-    except Exception:  # whatever the user's exception class does when it is made again
-        return None
-    return found if isinstance(found, BaseException) else None
-
-
-def _own_error(result: Any) -> BaseException | None:
-    """Return the error that no step process raised: its inputs, or its outputs, could not be had or stored."""
-    kind = getattr(errors, result.error_type, None)
-    if not isinstance(kind, type) or not issubclass(kind, errors.StepwellError):
-        return None
-    return kind(result.error_message)

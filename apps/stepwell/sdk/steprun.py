@@ -69,10 +69,14 @@ class StepRun:
     def run_late_hook(self) -> None:
         """Run one hook for an attempt whose process is gone; without an ``error`` the attempt completed."""
         contexts.enter(self.context)
-        exc = None
+        exc: BaseException | None = None
         if (told := self.payload.get("error")) is not None:
             message = told.get("message") or f"The step {self.context.step_name} did not complete."
-            exc = StepExecutionException(message, step=self.context.step_name)
+            exc = (
+                errorinfo.unpickled(told.get("pickled"))
+                or errorinfo.own_error(told.get("type", ""), message)
+                or StepExecutionException(message, step=self.context.step_name)
+            )
         report_hook(self.channel, self._call_hook(self.payload.get("hook", "on_failure"), exc), is_told=True)
 
     def _make_outputs(self, store: ArtifactStore) -> list[dict[str, Any]]:
@@ -191,8 +195,8 @@ class StepRun:
 def _refusal(stored: dict[str, Any]) -> errors.StepwellError:
     """Return why outputs were not taken, as an exception for the hooks."""
     told = stored.get("error") or {}
-    kind: type[errors.StepwellError] = getattr(errors, str(told.get("type")), errors.StepwellError)
-    return kind(str(told.get("message", "")))
+    message = str(told.get("message", ""))
+    return errorinfo.own_error(str(told.get("type")), message) or errors.StepwellError(message)
 
 
 def report_hook(channel: Channel, frame: dict[str, Any] | None, *, is_told: bool = False) -> None:
