@@ -323,3 +323,17 @@ def test_a_run_carries_what_its_call_changed_as_data(write: Any) -> None:
     assert values.decode(plan.parameters["epochs"]) == 1
     assert plan.warnings == ["config.yaml, line 2: odd is no option."]
     assert training.trace()[0].variant == {}
+
+
+def test_an_option_says_that_a_file_gave_it_until_code_gives_it_again(write: Any) -> None:
+    config = write("enable_cache: false\nextra: {level: 2}\nsteps: {train: {retry: {max_retries: 3}, timeout: 5m}}")
+    given = training.with_options(config_path=config, extra={"level": 3}, steps={"train": {"timeout": 9}})
+    first, second = given.trace()[0].steps
+    again = variants.for_run(training, given.trace()[0].variant)
+    expected = {"retry": "file", "timeout": "run", "enable_cache": "step", "runtime": "default"}
+
+    assert {name: first.origins[name] for name in expected} == expected
+    assert (second.origins["enable_cache"], second.origins["extra"]) == ("file", "pipeline")
+    assert [one.origins for one in again.trace()[0].steps] == [first.origins, second.origins]
+    assert [one.origins for one in variants.for_run(given, {}).trace()[0].steps] == [first.origins, second.origins]
+    assert given.configure(enable_cache=True).trace()[0].steps[1].origins["enable_cache"] == "pipeline"

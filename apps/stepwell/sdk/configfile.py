@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +46,15 @@ class ConfigFile:
 
 @dataclass(kw_only=True)
 class FileValues:
-    """What a pipeline got from configuration files, beside its options."""
+    """What a pipeline got from configuration files, and which of its options are theirs."""
 
     #: name of the newest file; empty without one
     name: str = ""
     parameters: dict[str, Any] = field(default_factory=dict)
-    #: invocation ids a file gives options to; one that is not called is only warned about
-    steps: frozenset[str] = frozenset()
+    #: options of the pipeline that a file gave and no code since
+    options: frozenset[str] = frozenset()
+    #: likewise by the invocation ids a file gives options to; one that is not called is only warned about
+    steps: Mapping[str, frozenset[str]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     is_strict: bool = False
 
@@ -61,10 +63,21 @@ class FileValues:
         return FileValues(
             name=config.name,
             parameters={**self.parameters, **config.parameters},
-            steps=self.steps | config.steps.keys(),
+            options=self.options | config.options.keys(),
+            steps={**self.steps, **{name: self.of_step(name) | given.keys() for name, given in config.steps.items()}},
             warnings=(*self.warnings, *config.warnings),
             is_strict=self.is_strict or strict,
         )
+
+    def without(self, options: Iterable[str], steps: Mapping[str, Iterable[str]] | None = None) -> FileValues:
+        """Return these values after code gave ``options``, and ``steps`` by invocation id: these are not a file's."""
+        changed = {name: self.of_step(name).difference(given) for name, given in (steps or {}).items()}
+        kept = {name: changed.get(name, names) for name, names in self.steps.items()}
+        return replace(self, options=self.options.difference(options), steps=kept)
+
+    def of_step(self, invocation_id: str) -> frozenset[str]:
+        """Return the options of a step that a file gave and no code since."""
+        return self.steps.get(invocation_id, frozenset())
 
     def unknown_step(self, invocation_id: str, *, pipeline: str, known: Iterable[str]) -> str:
         """Return the warning about options for a step that is not called.

@@ -200,6 +200,7 @@ class Pipeline:
         made.schedule = _check_schedule(made.schedule if schedule is None else schedule, self.signature.owner)
         checked = _check_step_options(steps or {}, owner=self.signature.owner)
         made.step_options = configfile.merge_steps(made.step_options, checked)
+        made.file = made.file.without((), checked)
         return made
 
     def replay(self, run: Any = None, **changes: Any) -> PipelineRun:
@@ -323,6 +324,7 @@ class Pipeline:
     def _configure(self, options: Mapping[str, Any], *, merging: bool) -> None:
         given = check_options(options, PIPELINE_OPTIONS, owner=self.signature.owner)
         self.options = merge(self.options, given) if merging else {**self.options, **given}
+        self.file = self.file.without(given)
 
 
 def _check_schedule(schedule: Any, owner: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ class Invocation:
     #: the object that was called
     original: BaseStep
     options: dict[str, Any]
-    #: option -> pipeline, step, call or run
+    #: option -> pipeline, step, call, run, or file
     origins: dict[str, str]
     inputs: dict[str, Binding]
     after: list[str]
@@ -178,9 +178,11 @@ class Trace:
     def _effective(self, step: BaseStep, invocation_id: str) -> tuple[dict[str, Any], dict[str, str]]:
         options: dict[str, Any] = {}
         origins: dict[str, str] = {}
-        for layer in self.layers:
+        for number, layer in enumerate(self.layers):
             shared = {name: layer[name] for name in SHARED_OPTIONS if name in layer}
-            options, origins = merge(options, shared), {**origins, **dict.fromkeys(shared, "pipeline")}
+            # The file is that of the outermost pipeline.
+            named = _origins(shared, "pipeline", from_file=() if number else self.file.options)
+            options, origins = merge(options, shared), {**origins, **named}
         if "retry" in step._options:
             # The pipeline's retry is for steps that have none of their own.
             options.pop("retry", None)
@@ -191,13 +193,18 @@ class Trace:
             changed["output_materializers"] = choose_materializers(
                 changed["output_materializers"], names, owner=f"Step {invocation_id}"
             )
-        return merge(options, changed), {**origins, **dict.fromkeys(changed, "run")}
+        named = _origins(changed, "run", from_file=self.file.of_step(invocation_id))
+        return merge(options, changed), {**origins, **named}
 
     def _placeholders(self, invocation_id: str, step: BaseStep) -> Any:
         outputs = [StepOutput(invocation_id, output.name, trace=self) for output in step.signature.outputs]
         if not outputs:
             return NoOutputs(invocation_id, trace=self)
         return outputs[0] if len(outputs) == 1 else StepOutputs.of(invocation_id, outputs)
+
+
+def _origins(options: Iterable[str], layer: str, *, from_file: Container[str]) -> dict[str, str]:
+    return {name: "file" if name in from_file else layer for name in options}
 
 
 def active_trace() -> Trace | None:

@@ -31,18 +31,30 @@ def describe_variant(pipeline: Pipeline) -> dict[str, Any]:
         }
     )
     steps = {name: _plain_options(given) for name, given in pipeline.step_options.items()}
-    found = {"options": options, "steps": steps, "warnings": list(pipeline.file.warnings)}
+    of_steps = {name: sorted(names) for name, names in pipeline.file.steps.items() if names}
+    from_file = {"options": sorted(pipeline.file.options), "steps": of_steps}
+    found = {
+        "options": options,
+        "steps": steps,
+        "from_file": {name: value for name, value in from_file.items() if value},
+        "warnings": list(pipeline.file.warnings),
+    }
     return {name: value for name, value in found.items() if value}
 
 
 def for_run(pipeline: Pipeline, variant: Mapping[str, Any]) -> Pipeline:
     """Return a pipeline as a stored run has it: with the variant's options, and the run's parameters as they are."""
     steps: dict[str, Any] = {name: _readable(given) for name, given in variant.get("steps", {}).items()}
+    from_file = variant.get("from_file", {})
     made = pipeline.with_options(merge=False, steps=steps, **_readable(variant.get("options", {})))
     # The parameters a file sets are in the run's own, which a person may have changed since.
     made.file = FileValues(
         name=pipeline.file.name or "The configuration file",
-        steps=pipeline.file.steps | steps.keys(),
+        options=made.file.options.union(from_file.get("options", ())),
+        steps={
+            name: made.file.of_step(name).union(from_file.get("steps", {}).get(name, ()))
+            for name in [*made.file.steps, *steps]
+        },
         warnings=(*pipeline.file.warnings, *variant.get("warnings", ())),
     )
     return made
