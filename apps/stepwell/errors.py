@@ -5,7 +5,7 @@
     │  ├─ StepInterfaceError             a step was called or annotated in a way it cannot run
     │  ├─ GraphError                     a cycle, or an upstream step that does not exist
     │  └─ ConfigError                    an option or setting that does not fit
-    ├─ NotFound (LookupError)       404  no such object
+    ├─ NotFound (KeyError)          404  no such object
     ├─ Denied                       403  the role does not allow it
     ├─ Conflict                     409  the object is in another state than the act needs
     │  ├─ NonDeterministic               a dynamic pipeline's body took another path when it was run again
@@ -63,11 +63,14 @@ class ConfigError(UsageError):
     code = "config"
 
 
-class NotFound(StepwellError, LookupError):
+class NotFound(StepwellError, KeyError):
     """There is no such object."""
 
     code = "not_found"
     status = 404
+
+    # A KeyError shows its message in quotes.
+    __str__ = Exception.__str__
 
 
 class Denied(StepwellError):

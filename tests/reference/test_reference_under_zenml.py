@@ -96,3 +96,11 @@ def test_the_complete_example_is_registered_as_it_stands(instance: Instance) -> 
     assert done.returncode == 0, told(done)
     assert "training_pipeline: code 1" in done.stdout
     assert json.loads(instance.stepwell("runs", "--json").stdout) == []
+
+
+def test_a_project_that_uses_what_lies_around_steps_runs_as_it_is(instance: Instance) -> None:
+    done = instance.stepwell("run", write(instance, "project"))
+
+    assert done.returncode == 0, told(done)
+    assert "all of it holds" in done.stdout
+    assert {run["status"] for run in instance.runs()} == {"completed"}

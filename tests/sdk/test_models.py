@@ -8,9 +8,8 @@ import pytest
 
 from stepwell import ArtifactConfig, Model, get_pipeline_context, log_metadata, pipeline, step
 from stepwell.enums import ArtifactType, ModelStages
-from stepwell.errors import ConfigError
+from stepwell.errors import ConfigError, NotFound
 from stepwell.sdk.models import resolved_model
-from stepwell.sdk.modelversions import ModelNotFound
 
 
 @step
@@ -146,7 +145,7 @@ def test_metadata_of_a_model_needs_one_that_is_named_or_worked_on():
 
 
 def test_what_is_not_there_is_a_key_error_with_plain_words():
-    error = ModelNotFound("There is no model “x”.", hint="Did you mean y?")
+    error = NotFound("There is no model “x”.", hint="Did you mean y?")
 
     assert isinstance(error, KeyError)
     assert str(error) == "There is no model “x”. Did you mean y?"

@@ -72,6 +72,63 @@ print("all", len(MODULES))
     assert run(tmp_path, code) == f"all {len(MODULES)}"
 
 
+#: our public names at every path that ZenML 0.98 has them at, and its users import them from
+PATHS = {
+    "zenml": """ArtifactConfig ExternalArtifact Model Tag add_tags get_pipeline_context get_step_context load_artifact
+        log_metadata pipeline register_artifact remove_tags save_artifact step unmapped wait""",
+    "zenml.artifacts.artifact_config": "ArtifactConfig",
+    "zenml.artifacts.external_artifact": "ExternalArtifact",
+    "zenml.artifacts.utils": "load_artifact register_artifact save_artifact",
+    "zenml.client": "Client",
+    "zenml.config": "CachePolicy DockerSettings ResourceSettings Schedule StepRetryConfig",
+    "zenml.config.cache_policy": "CachePolicy",
+    "zenml.config.docker_settings": "DockerSettings",
+    "zenml.config.resource_settings": "ResourceSettings",
+    "zenml.config.retry_config": "StepRetryConfig",
+    "zenml.config.schedule": "Schedule",
+    "zenml.config.step_configurations": "GroupInfo",
+    "zenml.enums": "ExecutionMode ExecutionStatus StepRuntime",
+    "zenml.execution.pipeline.dynamic.outputs": "MapResultsFuture PipelineFuture StepFuture",
+    "zenml.execution.pipeline.dynamic.utils": "unmapped wait",
+    "zenml.logger": "get_logger",
+    "zenml.materializers.base_materializer": "BaseMaterializer",
+    "zenml.model.model": "Model",
+    "zenml.pipelines": "Schedule get_pipeline_context pipeline",
+    "zenml.pipelines.pipeline_context": "get_pipeline_context",
+    "zenml.pipelines.pipeline_decorator": "pipeline",
+    "zenml.pipelines.pipeline_definition": "Pipeline",
+    "zenml.steps": "BaseStep ResourceSettings StepContext get_step_context step",
+    "zenml.steps.base_step": "BaseStep",
+    "zenml.steps.step_context": "StepContext get_step_context",
+    "zenml.steps.step_decorator": "step",
+    "zenml.types": "CSVString HTMLString JSONString MarkdownString",
+    "zenml.utils.metadata_utils": "log_metadata",
+    "zenml.utils.tag_utils": "Tag add_tags remove_tags",
+}
+
+
+def test_every_public_name_is_at_the_paths_people_import_it_from(tmp_path: Path) -> None:
+    lines = [
+        f"from {path} import {name}\nassert {name} is stepwell.{name}\n"
+        for path in PATHS
+        for name in PATHS[path].split()
+    ]
+    others = """
+from zenml.enums import ArtifactType, ModelStages, VisualizationType
+from zenml.exceptions import DoesNotExistException, EntityExistsError, StepInterfaceError, ZenMLBaseException
+from zenml.metadata.metadata_types import DType, MetadataType, StorageSize, Uri
+from zenml.models import ArtifactVersionResponse, ModelVersionResponse, PipelineRunResponse, StepRunResponse
+from zenml.pipelines import PipelineContext
+print(issubclass(DoesNotExistException, KeyError), issubclass(StepInterfaceError, ZenMLBaseException))
+print(Uri("a"), StorageSize(3))
+"""
+    ours = {name for names in PATHS.values() for name in names.split()}
+
+    assert run(tmp_path, "import stepwell\n" + "".join(lines) + others).split() == ["True", "True", "a", "3"]
+    # Those that are left have no counterpart, or another name.
+    assert set(stepwell.__all__) - ours == {"RunStatus", "errors", "log_progress"}
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

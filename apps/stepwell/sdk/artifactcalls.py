@@ -167,9 +167,9 @@ def add_tags(tags: Iterable[str | Tag], **target: Any) -> None:
 
     Args:
         tags: texts or ``Tag``.
-        target: ``run`` (number, id, name), ``artifact_version_id``, ``artifact_name`` with ``artifact_version`` (the
-            newest unless given), or in a step ``infer_artifact=True`` for its output, named by ``artifact_name`` where
-            there are several.
+        target: ``run`` (number, id, name), ``artifact_version_id``, ``artifact_name`` (or ``artifact``) with
+            ``artifact_version`` (the newest unless given), or in a step ``infer_artifact=True`` for its output, named
+            by ``artifact_name`` where there are several.
 
     Raises:
         NotFound: There is no such thing.
@@ -206,7 +206,7 @@ def tag_target(given: Mapping[str, Any]) -> dict[str, Any]:
         TypeError: There is no such argument.
         ValueError: There is no target.
     """
-    known = {"run", "artifact_version_id", "artifact_name", "artifact_version"}
+    known = {"run", "artifact", "artifact_version_id", "artifact_name", "artifact_version"}
     if unknown := sorted(_given(given).keys() - known):
         raise TypeError(f"Tags cannot be put on {', '.join(unknown)}; there are: {', '.join(sorted(known))}.")
     target = artifact_target(given) or {"run": str(given["run"])} if _given(given) else {}
@@ -219,10 +219,11 @@ def artifact_target(given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the artifact version some arguments name; empty when they name none."""
     if given.get("artifact_version_id") is not None:
         return {"artifact": str(given["artifact_version_id"])}
-    if given.get("artifact_name") is None:
+    name = given.get("artifact_name") or given.get("artifact")
+    if name is None:
         return {}
     version = given.get("artifact_version")
-    named = {"artifact": str(given["artifact_name"])}
+    named = {"artifact": str(name)}
     return named if version is None else {**named, "artifact_version": str(version)}
 
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from stepwell.errors import NotFound
 from stepwell.sdk import artifactversion, jsonable
 from stepwell.sdk.artifactversion import ArtifactVersion
 from stepwell.sdk.responses import Page
@@ -17,12 +16,6 @@ if TYPE_CHECKING:
     from stepwell.sdk.client_local import Transport
 
 LATEST = "latest"
-
-
-class ModelNotFound(NotFound, KeyError):
-    """There is no such model, version or artifact of it."""
-
-    __str__ = Exception.__str__
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +82,7 @@ class ModelVersion:
         """
         asked = {"model": self.model.name, "version": str(self.id), "name": name}
         return artifactversion.artifact_version(
-            _ask(self._transport, "model.artifact", **asked, artifact_version=_text(version)), self._transport
+            self._transport.ask("model.artifact", **asked, artifact_version=_text(version)), self._transport
         )
 
     get_model_artifact = get_data_artifact = get_deployment_artifact = get_artifact
@@ -104,7 +97,7 @@ class ModelVersion:
             Conflict: Another version is in it and ``force`` is False.
         """
         named = {"model": self.model.name, "version": str(self.id)}
-        return version(_ask(self._transport, "model.stage", **named, stage=str(stage), force=force), self._transport)
+        return version(self._transport.ask("model.stage", **named, stage=str(stage), force=force), self._transport)
 
     def log_metadata(self, metadata: Mapping[str, Any]) -> ModelVersion:
         """Add facts and return the version as it is then; a name that is there already gets the new value.
@@ -114,12 +107,12 @@ class ModelVersion:
         """
         facts = jsonable.clean_metadata(dict(metadata))
         named = {"model": self.model.name, "version": str(self.id)}
-        return version(_ask(self._transport, "model.metadata", **named, metadata=facts), self._transport)
+        return version(self._transport.ask("model.metadata", **named, metadata=facts), self._transport)
 
     def link(self, artifact: ArtifactVersion) -> ModelVersion:
         """Link a stored artifact version and return the model version as it is then."""
         named = {"model": self.model.name, "version": str(self.id)}
-        return version(_ask(self._transport, "model.link", **named, artifact=str(artifact.id)), self._transport)
+        return version(self._transport.ask("model.link", **named, artifact=str(artifact.id)), self._transport)
 
     def _linked(self, *kinds: str) -> dict[str, ArtifactVersion]:
         return {
@@ -143,7 +136,7 @@ class ModelCalls:
         Raises:
             KeyError: There is none (``errors.NotFound`` too).
         """
-        return _model(_ask(self._transport, "model.get", ref=str(name_or_id)))
+        return _model(self._transport.ask("model.get", ref=str(name_or_id)))
 
     def list_models(self, name: str | None = None, *, limit: int = 50) -> Page:
         """Return models by name; with ``name`` those that have this text in theirs."""
@@ -175,10 +168,10 @@ def find(transport: Transport, model: str, ref: str | int | UUID | None = None) 
     """Return a model's version by number, name, id or stage; the newest for None.
 
     Raises:
-        ModelNotFound: There is no such model or version.
+        NotFound: There is no such model or version.
     """
     asked = LATEST if ref is None else str(ref)
-    return version(_ask(transport, "model.version", model=model, version=asked), transport)
+    return version(transport.ask("model.version", model=model, version=asked), transport)
 
 
 def version(told: Mapping[str, Any], transport: Transport) -> ModelVersion:
@@ -214,12 +207,3 @@ def _model(told: Mapping[str, Any]) -> ModelInfo:
 
 def _text(value: Any) -> str | None:
     return None if value is None else str(value)
-
-
-def _ask(transport: Transport, operation: str, **arguments: Any) -> Any:
-    try:
-        return transport.ask(operation, **arguments)
-    except ModelNotFound:
-        raise
-    except NotFound as exc:
-        raise ModelNotFound(exc.message, hint=exc.hint) from None

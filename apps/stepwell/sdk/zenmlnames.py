@@ -34,6 +34,25 @@ _METADATA = {
 _ARTIFACTS = _public("save_artifact", "load_artifact", "register_artifact")
 _TEXTS = _public("HTMLString", "MarkdownString", "CSVString", "JSONString")
 _MATERIALIZER = _public("BaseMaterializer")
+_MATERIALIZERS = {
+    "BuiltInContainerMaterializer": "stepwell.sdk.materializers.plain:PlainMaterializer",
+    "BuiltInMaterializer": "stepwell.sdk.materializers.plain:PlainMaterializer",
+    "BytesMaterializer": "stepwell.sdk.materializers.plain:BytesMaterializer",
+    "CloudpickleMaterializer": "stepwell.sdk.materializers.pickled:PickleMaterializer",
+    "PydanticMaterializer": "stepwell.sdk.materializers.plain:PlainMaterializer",
+}
+_PIPELINE_CONTEXT = {
+    **_public("get_pipeline_context"),
+    "PipelineContext": "stepwell.sdk.pipelinecontext:PipelineContext",
+}
+_RESPONSES = {
+    "ArtifactVersionResponse": "stepwell.sdk.artifactversion:ArtifactVersion",
+    "ModelResponse": "stepwell.sdk.modelversions:ModelInfo",
+    "ModelVersionResponse": "stepwell.sdk.modelversions:ModelVersion",
+    "PipelineResponse": "stepwell.sdk.responses:PipelineInfo",
+    "PipelineRunResponse": "stepwell.sdk.responses:PipelineRun",
+    "StepRunResponse": "stepwell.sdk.responses:StepRun",
+}
 _ENUMS = _of(
     "enums", "ArtifactType", "ExecutionMode", "ExecutionStatus", "ModelStages", "StepRuntime", "VisualizationType"
 )
@@ -70,7 +89,13 @@ _ERRORS = {
     "MaterializerInterfaceError": "stepwell.errors:ArtifactError",
     "PipelineInterfaceError": "stepwell.errors:UsageError",
     "PipelineConfigurationError": "stepwell.errors:ConfigError",
+    "AuthorizationException": "stepwell.errors:Denied",
+    "HookValidationException": "stepwell.errors:ConfigError",
+    "IllegalOperationError": "stepwell.errors:Conflict",
+    "InputResolutionError": "stepwell.errors:StepInterfaceError",
+    "SettingsResolvingError": "stepwell.errors:ConfigError",
     "StepContextError": "builtins:RuntimeError",
+    "ZenKeyError": "stepwell.errors:NotFound",
     "ValidationError": "stepwell.errors:UsageError",
     "ZenMLBaseException": "stepwell.errors:StepwellError",
 }
@@ -109,10 +134,10 @@ MODULES: dict[str, dict[str, str]] = {
     "zenml.steps.base_step": _STEP,
     "zenml.steps.step_decorator": _STEP,
     "zenml.steps.step_context": _CONTEXT,
-    "zenml.pipelines": {**_PIPELINE, **_SCHEDULE, **_of("sdk.docker", "DockerSettings")},
+    "zenml.pipelines": {**_PIPELINE, **_SCHEDULE, **_PIPELINE_CONTEXT, **_of("sdk.docker", "DockerSettings")},
     "zenml.pipelines.pipeline_definition": _public("Pipeline"),
     "zenml.pipelines.pipeline_decorator": _public("pipeline"),
-    "zenml.pipelines.pipeline_context": _public("get_pipeline_context"),
+    "zenml.pipelines.pipeline_context": _PIPELINE_CONTEXT,
     "zenml.pipelines.new": _PIPELINE,
     "zenml.new": {},
     "zenml.new.pipelines": {},
@@ -122,7 +147,8 @@ MODULES: dict[str, dict[str, str]] = {
     "zenml.execution": {},
     "zenml.execution.pipeline": {},
     "zenml.execution.pipeline.dynamic": {},
-    "zenml.execution.pipeline.dynamic.utils": _public("unmapped"),
+    "zenml.execution.pipeline.dynamic.outputs": _public("MapResultsFuture", "PipelineFuture", "StepFuture"),
+    "zenml.execution.pipeline.dynamic.utils": _public("unmapped", "wait"),
     "zenml.config": {**_RETRY, **_RESOURCES, **_DOCKER, **_SCHEDULE, **_CACHE},
     "zenml.config.retry_config": _RETRY,
     "zenml.config.schedule": _SCHEDULE,
@@ -135,15 +161,17 @@ MODULES: dict[str, dict[str, str]] = {
     "zenml.types": _TEXTS,
     "zenml.materializers": {
         **_MATERIALIZER,
-        "BuiltInMaterializer": "stepwell.sdk.materializers.plain:PlainMaterializer",
-        "PydanticMaterializer": "stepwell.sdk.materializers.plain:PlainMaterializer",
+        **_MATERIALIZERS,
     },
     "zenml.materializers.base_materializer": _MATERIALIZER,
+    "zenml.materializers.built_in_materializer": _MATERIALIZERS,
+    "zenml.materializers.cloudpickle_materializer": _MATERIALIZERS,
+    "zenml.materializers.pydantic_materializer": _MATERIALIZERS,
     "zenml.model": {},
     "zenml.model.model": _MODEL,
     "zenml.model.model_version": _MODEL,
     "zenml.model.utils": {"log_model_metadata": _METADATA["log_model_metadata"]},
-    "zenml.models": {},
+    "zenml.models": _RESPONSES,
     "zenml.artifacts": {**_ARTIFACT_CONFIG, **_EXTERNAL},
     "zenml.artifacts.artifact_config": _ARTIFACT_CONFIG,
     "zenml.artifacts.external_artifact": _EXTERNAL,
@@ -152,6 +180,11 @@ MODULES: dict[str, dict[str, str]] = {
         "log_artifact_metadata": _METADATA["log_artifact_metadata"],
     },
     "zenml.metadata": {},
+    "zenml.metadata.metadata_types": {
+        "MetadataType": "typing:Any",
+        **dict.fromkeys(("DType", "Path", "Uri"), "builtins:str"),
+        "StorageSize": "builtins:int",
+    },
     "zenml.utils": {},
     "zenml.utils.metadata_utils": _public("log_metadata"),
     "zenml.utils.tag_utils": _public("Tag", "add_tags", "remove_tags"),

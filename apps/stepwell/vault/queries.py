@@ -33,7 +33,7 @@ def get_secret(name: str) -> Secret:
     """
     secret = Secret.objects.select_related("created_by").filter(name=name.replace("\x00", "")).first()
     if secret is None:
-        raise NotFound("There is no secret of this name.")
+        raise NotFound(f"There is no secret “{name}”.", hint="“stepwell secrets list” shows which there are.")
     return secret
 
 
