@@ -1,4 +1,4 @@
-"""Writes docs/reference/ from the code: what ``stepwell`` exports, the command line, the REST API.
+"""Writes docs/reference/ from the code: what ``stepwell`` exports, the command line, the REST API, roles.
 
 make docs                                 write the pages
 python docs/make_reference.py --check     say which pages are out of date, exit code 1 if any
@@ -375,10 +375,26 @@ def type_text(schema: dict[str, Any]) -> str:
     return f"{word}{bounds}" + (f" (default {default!r})" if default not in (None, "", [], {}) else "")
 
 
+# Roles
+
+
+def roles_page() -> str:
+    importlib.import_module("stepwell.conf.boot").setup()
+    roles = importlib.import_module("stepwell.accounts.roles")
+    order = importlib.import_module("stepwell.accounts.models").ROLE_ORDER
+    rows = [(act.what, *("yes" if act.may(role) else "" for role in order)) for act in roles.ACTS]
+    return page(
+        "Who may do what",
+        "A person has one role, and a token at most that of its person.",
+        [table(("who may …", *order), rows), "A step may do less still: [see there](../security.md#a-step)."],
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "python.md": python_page,
     "command-line.md": command_page,
     "api.md": api_page,
+    "roles.md": roles_page,
 }
 
 if __name__ == "__main__":

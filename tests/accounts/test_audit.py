@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.db import IntegrityError, transaction
 
 from stepwell.accounts import audit, queries
-from stepwell.accounts.models import AuditEvent, User
+from stepwell.accounts.models import AuditEvent, NeverChanged, User
 
 
 @pytest.mark.parametrize("actor", [None, AnonymousUser()])
@@ -51,3 +52,22 @@ def test_filter_finds_an_action_and_its_family(alice: User, bob: User) -> None:
     assert [event.action for event in queries.list_audit(action="secret", actor="BOB").events] == ["secret.deleted"]
     assert len(queries.list_audit(actor=str(alice.pk)).events) == 3
     assert AuditEvent.objects.count() == 4
+
+
+def test_no_row_is_changed_or_deleted(alice: User) -> None:
+    event = audit.record(actor=alice, action="role.changed", after={"role": "viewer"})
+    event.after = {"role": "admin"}
+    rows = AuditEvent.objects.all()
+
+    for act in (
+        event.save,
+        event.delete,
+        rows.delete,
+        lambda: rows.update(action="nothing"),
+        lambda: rows.bulk_update([event], ["action"]),
+        lambda: AuditEvent(pk=event.pk, action="other").save(),
+    ):
+        with pytest.raises((NeverChanged, IntegrityError)), transaction.atomic():
+            act()
+
+    assert AuditEvent.objects.get().after == {"role": "viewer"}

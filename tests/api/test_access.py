@@ -110,6 +110,48 @@ def test_a_viewer_cannot_change_anything(viewer, pipeline):
     assert run.cancel_requested_at is None
 
 
+def test_what_was_deleted_and_what_never_was_look_alike(viewer):
+    run = make_run({"a": []})
+    deleted, never = str(run.id), "01890000-0000-7000-8000-000000000000"
+    assert viewer.get(f"/runs/{deleted}/steps/a").status_code == 200
+    run.steps.all().delete()
+    run.delete()
+
+    for path in ("/runs/{}", "/runs/{}/steps", "/runs/{}/steps/a", "/runs/{}/events", "/runs/{}/waits", "/steps/{}"):
+        told = []
+        for ref in (deleted, never):
+            response = viewer.get(path.format(ref))
+            assert response.status_code == 404, path
+            told.append(response.json()["message"].replace(ref, "…"))
+        assert told[0] == told[1]
+
+
+def test_no_body_takes_a_key_it_does_not_name():
+    schema = api.get_openapi_schema()
+    shapes = schema["components"]["schemas"]
+    seen, ahead = (
+        set(),
+        [
+            operation["requestBody"]["content"]["application/json"]["schema"]
+            for path in schema["paths"].values()
+            for operation in path.values()
+            if "requestBody" in operation
+        ],
+    )
+    while ahead:
+        shape = ahead.pop()
+        if isinstance(shape, list):
+            ahead += shape
+        elif isinstance(shape, dict):
+            if "$ref" in shape and shape["$ref"] not in seen:
+                seen.add(shape["$ref"])
+                ahead.append(shapes[shape["$ref"].rpartition("/")[2]])
+            if "properties" in shape:
+                assert shape.get("additionalProperties") is False, shape.get("title")
+            ahead += [part for part in shape.values() if isinstance(part, (dict, list))]
+    assert len(seen) > 10
+
+
 def test_role_is_checked_before_the_body(viewer, pipeline):
     assert viewer.post(f"/pipelines/{pipeline.slug}/runs", b"{nonsense").status_code == 403
 

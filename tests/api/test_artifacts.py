@@ -12,6 +12,7 @@ from django.conf import settings
 
 from stepwell.accounts.models import AuditEvent
 from stepwell.execution import artifacts
+from stepwell.kit import downloads
 from tests import factories
 from tests.api.conftest import Caller
 
@@ -108,6 +109,44 @@ def test_parts_are_checked(operator):
         assert answer.status_code == 422
         assert said in answer.json()["message"]
     assert operator.post("/uploads/..%2f../parts", {"file": "x", "offset": 0, "content": ""}).status_code == 404
+
+
+def test_an_upload_has_a_limit_of_bytes_and_files(operator, settings, monkeypatch):
+    settings.UPLOAD_BYTES = 10
+    monkeypatch.setattr(artifacts, "MOST_FILES", 2)
+    made = upload(operator, a=b"123456")
+    part = {"file": "b", "offset": 0, "content": base64.b64encode(b"12345").decode()}
+
+    answer = operator.post(f"/uploads/{made}/parts", part)
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+    for file in ("b", "c"):
+        assert operator.post(f"/uploads/{made}/parts", {**part, "file": file, "content": ""}).status_code == 200
+    assert operator.post(f"/uploads/{made}/parts", {**part, "file": "d", "content": ""}).status_code == 413
+
+
+def test_a_disk_that_is_nearly_full_takes_no_upload(operator, settings):
+    made = upload(operator)
+    settings.DISK_RESERVE_BYTES = 2**63
+    artifacts.disk._SHARE, share = 1.0, artifacts.disk._SHARE
+    try:
+        for path, body in (("/uploads", None), (f"/uploads/{made}/parts", {"file": "a", "offset": 0, "content": ""})):
+            answer = operator.post(path, body)
+            assert (answer.status_code, answer["Retry-After"]) == (503, "2")
+    finally:
+        artifacts.disk._SHARE = share
+
+
+def test_so_many_downloads_at_once_and_no_more(viewer, operator, monkeypatch):
+    monkeypatch.setattr(downloads, "seats", downloads.Seats(for_one=1, in_all=5))
+    save(operator)
+    version = viewer.get("/artifact-versions").json()["items"][0]["id"]
+    first = viewer.get(f"/artifact-versions/{version}/content")
+    second = viewer.get(f"/artifact-versions/{version}/content")
+
+    assert (first.status_code, second.status_code, second["Retry-After"]) == (200, 429, "5")
+    assert operator.get(f"/artifact-versions/{version}/content").status_code == 200
+    assert b"".join(first.streaming_content)
+    assert viewer.get(f"/artifact-versions/{version}/content", headers={"Range": "bytes=9-"}).status_code == 200
 
 
 def test_metadata_and_tags_go_on_runs_steps_and_versions(viewer, operator):

@@ -92,3 +92,12 @@ def test_the_settings_of_the_example_pass_the_deploy_check_and_those_without_tls
     )
 
     assert done.returncode == code, done.stderr
+
+
+def test_every_dependency_is_pinned_by_its_hash() -> None:
+    for name in ("requirements.lock", "requirements-test.lock"):
+        text = (source.ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ")
+        lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+        wrong = [line[:60] for line in lines if "==" not in line or "--hash=sha256:" not in line]
+        assert len(lines) > 20
+        assert wrong == [], name

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import json
 import random
+import time
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -130,3 +131,18 @@ def test_json_values_are_masked_in_keys_and_depth() -> None:
 
 def test_text_with_lone_surrogates_survives() -> None:
     assert Masker(["secret1"]).text("\udcff secret1") == "\udcff ***"
+
+
+def test_fifty_secrets_cost_little_time_in_a_flood() -> None:
+    chance = random.Random(2)
+    secrets = ["".join(chance.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=24)) for _ in range(50)]
+    line = b"2026-11-27 10:00:00 INFO epoch 17 of 300: loss 0.1837, accuracy 0.9341, 5121 rows a second\n"
+    flood = line * (16 * 2**20 // len(line))
+    masker = Masker(secrets)
+
+    begun = time.process_time()
+    for start in range(0, len(flood), 65_536):
+        masker.feed(flood[start : start + 65_536])
+    seconds = time.process_time() - begun
+
+    assert len(flood) / seconds > 50 * 2**20

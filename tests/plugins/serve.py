@@ -10,6 +10,7 @@ import uvicorn
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 
+from stepwell.conf import bodies
 from stepwell.conf.asgi import application
 from stepwell.live import consumers
 from stepwell.live.server import SocketProtocol
@@ -18,6 +19,7 @@ from stepwell.live.server import SocketProtocol
 def main() -> None:
     consumers.PING_SECONDS = 1.0
     consumers.SEND_SECONDS = 2.0
+    bodies.SECONDS = 2.0
     listener = socket.create_server(("127.0.0.1", 0))
     # What the system keeps for a connection nobody reads may grow to megabytes, and hide that nobody reads.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)

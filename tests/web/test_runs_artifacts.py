@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 
 import pytest
 from django.conf import settings
 from django.test import Client
 
-from stepwell.artifacts.models import ArtifactVersion
+from stepwell.artifacts.models import Artifact, ArtifactVersion
 from tests import factories
 from tests.web.page import read
 
@@ -20,6 +21,41 @@ def made(files: dict[str, str | bytes], **fields: object) -> ArtifactVersion:
 
 def body(client: Client, address: str) -> bytes:
     return b"".join(client.get(address).streaming_content)
+
+
+class Evil:
+    def __init__(self, canary: str) -> None:
+        self.canary = canary
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return open, (self.canary, "w")
+
+
+def test_a_pickled_value_is_opened_by_no_page(as_alice: Client, tmp_path: Path) -> None:
+    canary = tmp_path / "canary"
+    evil = pickle.dumps(Evil(str(canary)))
+    version = made({"value.pkl": evil, "value.txt": evil, "value.png": evil})
+    run = version.producer.run
+    Artifact.objects.filter(id=version.artifact_id).update(name="evil")
+
+    for address in (
+        f"/artifacts/{version.id}/",
+        *(f"/artifacts/{version.id}/{how}/value.{kind}" for how in ("view", "raw") for kind in ("pkl", "txt", "png")),
+        f"/runs/{run.number}/",
+        f"/runs/{run.number}/artifacts/",
+        f"/runs/compare/?run={run.number}&run={run.number}",
+        f"/api/v1/artifact-versions/{version.id}",
+        f"/api/v1/artifact-versions/{version.id}/content",
+        "/api/v1/artifact-versions",
+        "/artifacts/",
+    ):
+        response = as_alice.get(address)
+        assert response.status_code in {200, 404}, address
+        if response.streaming:
+            assert b"".join(response.streaming_content)
+    assert not canary.exists()
+    pickle.loads(evil)
+    assert canary.exists()
 
 
 def test_html_is_framed_where_it_can_reach_nothing(as_charlie: Client) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import ClassVar
+from typing import ClassVar, NoReturn
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
@@ -123,6 +123,19 @@ class SignInThrottle(models.Model):
     latest_at = models.DateTimeField(db_index=True)
 
 
+class NeverChanged(TypeError):
+    """Rows of the audit log are written once."""
+
+
+class AppendOnly(models.QuerySet["AuditEvent"]):
+    """Rows that are added and read, and nothing else."""
+
+    def _refuse(self, *args: object, **kwargs: object) -> NoReturn:
+        raise NeverChanged("The audit log is never changed.")
+
+    update = bulk_update = update_or_create = delete = _raw_delete = _refuse
+
+
 class AuditEvent(models.Model):
     """One act of a person: who, what, when, from where, before and after (never a secret's value)."""
 
@@ -137,8 +150,18 @@ class AuditEvent(models.Model):
     before = models.JSONField(default=dict, blank=True)
     after = models.JSONField(default=dict, blank=True)
 
+    objects = AppendOnly.as_manager()
+
     class Meta:
         ordering: ClassVar[list[str]] = ["-id"]
+
+    def save(self, *args, **kwargs) -> None:  # type: ignore[no-untyped-def]
+        if not self._state.adding:
+            raise NeverChanged("The audit log is never changed.")
+        super().save(*args, **{**kwargs, "force_insert": True})
+
+    def delete(self, *args: object, **kwargs: object) -> NoReturn:
+        raise NeverChanged("The audit log is never changed.")
 
 
 class InstanceSettings(models.Model):

@@ -6,7 +6,7 @@ import itertools
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.views.decorators.debug import sensitive_variables
 
 from stepwell.accounts import audit, links, sign_in
@@ -61,11 +61,11 @@ def change_role(*, user: User, role: str, by: User | None, ip: str | None = None
     """
     _check_role(role)
     with transaction.atomic():
-        user = _locked(user)
+        user, admins = _locked(user)
         if user.role == role:
             return user
         if role != Role.ADMIN:
-            _keep_an_admin(user)
+            _keep_an_admin(user, admins)
         if by is not None and by.pk == user.pk:
             raise Denied("Nobody changes their own role.", hint="Ask another admin.")
         before, user.role = user.role, role
@@ -83,11 +83,11 @@ def set_active(*, user: User, active: bool, by: User | None, ip: str | None = No
         Denied: It is one's own account.
     """
     with transaction.atomic():
-        user = _locked(user)
+        user, admins = _locked(user)
         if user.is_active == active:
             return user
         if not active:
-            _keep_an_admin(user)
+            _keep_an_admin(user, admins)
         if by is not None and by.pk == user.pk:
             raise Denied("Nobody switches off their own account.", hint="Ask another admin.")
         user.is_active = active
@@ -159,16 +159,20 @@ def end_sessions(*, user: User, by: User, ip: str | None = None) -> None:
         _record(user, by=by, action="sessions.ended", ip=ip)
 
 
-def _locked(user: User) -> User:
-    return User.objects.select_for_update().get(pk=user.pk)
+def _locked(user: User) -> tuple[User, list[User]]:
+    """Return a person as they are now, and the active admins, all locked.
+
+    One statement locks them in one order: two admins who switch each other off at once come one after the other.
+    """
+    mine = Q(pk=user.pk)
+    rows = User.objects.select_for_update().filter(mine | Q(role=Role.ADMIN, is_active=True)).order_by("pk")
+    found = {row.pk: row for row in rows}
+    admins = [row for row in found.values() if row.role == Role.ADMIN and row.is_active]
+    return found[user.pk], admins
 
 
-def _keep_an_admin(user: User) -> None:
-    # All active admins are locked: two who switch each other off at once come one after the other.
-    admins = list(
-        User.objects.select_for_update().filter(role=Role.ADMIN, is_active=True).order_by("pk").values_list("pk")
-    )
-    if admins == [(user.pk,)]:
+def _keep_an_admin(user: User, admins: list[User]) -> None:
+    if [admin.pk for admin in admins] == [user.pk]:
         raise LastAdmin(
             f"{user.username} is the last active admin.", hint="Make somebody else an admin first, then repeat this."
         )

@@ -11,7 +11,7 @@ import tarfile
 from collections.abc import AsyncIterator, Iterator
 
 from django.core.handlers.asgi import ASGIRequest
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from ninja import Path, Query, Router
 from ninja.responses import Status
 
@@ -30,8 +30,9 @@ from stepwell.core.wire_artifacts import (
     VersionFilters,
     VersionRef,
 )
-from stepwell.errors import UsageError
+from stepwell.errors import StepwellError, UsageError
 from stepwell.execution import artifacts
+from stepwell.kit.downloads import Download
 
 router = Router(tags=["Artifacts"], auth=needs(Role.VIEWER))
 _CHUNK = 256 * 1024
@@ -71,28 +72,34 @@ def get_version(request: ApiRequest, version_id: Path[str]) -> ArtifactVersionDe
 
 @router.get(
     "/artifact-versions/{version_id}/content",
-    response=answers(ArtifactVersionDetail, 404),
+    response=answers(ArtifactVersionDetail, 404, 429),
     summary="Take a version's files as a tar archive",
     description="The files are checked against the recorded size and hash first; a damaged version is not given out.",
 )
-def get_content(request: ApiRequest, version_id: Path[str]) -> HttpResponse:
+def get_content(request: ApiRequest, version_id: Path[str]) -> HttpResponseBase:
     version = artifacts.version_with_id(version_id)
-    chunks = _archive(*artifacts.checked_files(version))
-    response = StreamingHttpResponse(
-        _in_turn(chunks) if isinstance(request, ASGIRequest) else chunks, content_type="application/x-tar"
-    )
+    # The place first: checking reads every byte.
+    response = Download(caller=request.auth.user.pk, content_type="application/x-tar")
+    try:
+        chunks = _archive(*artifacts.checked_files(version))
+    except StepwellError:
+        response.leave()
+        raise
+    response.streaming_content = _in_turn(chunks) if isinstance(request, ASGIRequest) else chunks
     response["Content-Disposition"] = f'attachment; filename="{version.id}.tar"'
     return response
 
 
-@router.post("/uploads", response=answers(Upload, status=201), auth=needs(Role.OPERATOR), summary="Begin an upload")
+@router.post(
+    "/uploads", response=answers(Upload, 503, status=201), auth=needs(Role.OPERATOR), summary="Begin an upload"
+)
 def begin_upload(request: ApiRequest) -> Status:
     return Status(201, Upload(upload=artifacts.begin_upload()))
 
 
 @router.post(
     "/uploads/{upload}/parts",
-    response=answers(Done, 404, 409),
+    response=answers(Done, 404, 409, 413, 503),
     auth=needs(Role.OPERATOR),
     summary="Append bytes to a file of an upload",
 )

@@ -11,7 +11,8 @@ from ninja.errors import AuthenticationError
 from ninja.security.base import AuthBase
 
 from stepwell.accounts import actions
-from stepwell.accounts.models import ROLE_ORDER, ApiToken, Role, User
+from stepwell.accounts.models import ROLE_ORDER, ApiToken, User
+from stepwell.accounts.roles import ENVIRONMENT
 from stepwell.api.bodies import check_body
 from stepwell.api.errors import CsrfFailed, TooManyRequests
 from stepwell.errors import Denied
@@ -37,7 +38,7 @@ class Caller:
     @property
     def sees_all(self) -> bool:
         """Whether the values of environment variables are shown."""
-        return self.may(Role.OPERATOR)
+        return ENVIRONMENT.may(self.role)
 
 
 class ApiRequest(HttpRequest):

@@ -71,7 +71,7 @@ def missing(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
 def _patterns() -> list[URLPattern]:
     patterns, _, _ = api.urls
     for pattern in patterns:
-        view = signed_in(pattern.callback) if pattern.name == "openapi-json" else pattern.callback
+        view = require_safe(signed_in(pattern.callback)) if pattern.name == "openapi-json" else pattern.callback
         pattern.callback = answered(view) if pattern.name != "api-root" else missing
     return [*patterns, re_path(r"^(?P<rest>.*)$", missing, name="missing")]
 

@@ -12,9 +12,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "stepwell.conf.settings")
 # Sets Django up; what comes below it needs the models.
 http = get_asgi_application()
 
+from stepwell.conf.bodies import BodyLimit  # noqa: E402
 from stepwell.live.origin import SameOriginValidator  # noqa: E402
 from stepwell.live.routing import urlpatterns  # noqa: E402
 
 application = ProtocolTypeRouter(
-    {"http": http, "websocket": SameOriginValidator(AuthMiddlewareStack(URLRouter(urlpatterns)))}
+    {"http": BodyLimit(http), "websocket": SameOriginValidator(AuthMiddlewareStack(URLRouter(urlpatterns)))}
 )

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
+_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "[::1]", "testserver"})
+
 
 def text(name: str, default: str = "") -> str:
     return os.environ.get(name, "").strip() or default
@@ -48,6 +50,13 @@ def networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
         return [ipaddress.ip_network(part) for part in names(name, [])]
     except ValueError as exc:
         raise ImproperlyConfigured(f"{name} is “{text(name)}”: {exc}. Use networks such as 10.1.0.0/16.") from None
+
+
+def refuse_debug_beyond_this_machine(*, debug: bool, hosts: list[str]) -> None:
+    """Stop the start when STEPWELL_DEBUG is on and others can reach the instance."""
+    others = [host for host in hosts if host not in _THIS_MACHINE]
+    if debug and others:
+        raise ImproperlyConfigured(f"STEPWELL_DEBUG is for this machine alone, and STEPWELL_HOSTS names {others[0]}.")
 
 
 def secret(name: str) -> str:

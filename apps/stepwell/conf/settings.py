@@ -15,6 +15,8 @@ KEYRING_FILE = HOME / "keyring"
 
 HOSTS = env.names("STEPWELL_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 ALLOWED_HOSTS = HOSTS
+# Its pages of errors show settings and local variables.
+env.refuse_debug_beyond_this_machine(debug=DEBUG, hosts=HOSTS)
 CSRF_TRUSTED_ORIGINS = env.names("STEPWELL_TRUSTED_ORIGINS", [])
 #: set when people reach the instance over TLS: cookies then never travel in clear
 TLS = env.flag("STEPWELL_TLS")
@@ -48,6 +50,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "stepwell.web.middleware.PermissionsPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -153,6 +156,9 @@ STEP_SLOTS_DEFAULT = int(env.number("STEPWELL_STEP_SLOTS", 4, low=1, high=256))
 CRASH_BUDGET = 3
 #: below this, or 5 % of a smaller disk, no step is started
 DISK_RESERVE_BYTES = int(env.number("STEPWELL_DISK_RESERVE_MB", 500, low=0, high=10_000_000) * 2**20)
+
+#: the most one upload over the API may hold
+UPLOAD_BYTES = int(env.number("STEPWELL_UPLOAD_MB", 10_240, low=1, high=10_000_000) * 2**20)
 
 LOGGING = {
     "version": 1,

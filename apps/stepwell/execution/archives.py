@@ -61,7 +61,7 @@ def unpacked(code_hash: str) -> Path:
     draft = Path(tempfile.mkdtemp(dir=_folder(), prefix=".unpack-"))
     try:
         with zipfile.ZipFile(archive) as content:
-            for member in content.infolist():
+            for member in _checked_members(content):
                 _extract(content, member, draft)
         os.rename(draft, folder)
     except FileNotFoundError as exc:
@@ -96,6 +96,16 @@ def _write(code_hash: str, contents: list[tuple[str, bytes]]) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(file.name, target)
+
+
+def _checked_members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    """Return what the archive holds, which is no more than ``keep`` puts into one."""
+    members = archive.infolist()
+    if len(members) > _MOST_FILES or sum(member.file_size for member in members) > _MOST_BYTES:
+        raise ArtifactError("The stored code holds more than an archive of ours can.")
+    if len({member.filename for member in members}) != len(members):
+        raise ArtifactError("The stored code holds one path twice.")
+    return members
 
 
 def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> None:

@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Count, Max, OuterRef, QuerySet, Subquery
 
@@ -22,8 +23,8 @@ from stepwell.core.wire_artifacts import (
     NewVersion,
     VersionFilters,
 )
-from stepwell.errors import ArtifactError, Conflict, NotFound, UsageError
-from stepwell.execution import inputs
+from stepwell.errors import ArtifactError, Conflict, NotFound, Unavailable, UsageError
+from stepwell.execution import disk, inputs
 from stepwell.execution.lookup import find_run
 from stepwell.runs.models import StepRun
 from stepwell.sdk.artifactstore import DRAFTS, ArtifactStore, Draft
@@ -32,12 +33,21 @@ from stepwell.sdk.artifactstore import DRAFTS, ArtifactStore, Draft
 SAVED = "saved"
 #: the folder of an upload that becomes the version's
 CONTENT = "content"
+#: in one upload
+MOST_FILES = 1000
 
 
 class DataGone(NotFound):
     """The data of an artifact version is missing or damaged."""
 
     code = "artifact"
+
+
+class TooLarge(UsageError):
+    """The upload has become too large."""
+
+    code = "too_large"
+    status = 413
 
 
 class VersionExists(Conflict):
@@ -143,7 +153,12 @@ def version_detail(row: ArtifactVersion) -> ArtifactVersionDetail:
 
 
 def begin_upload() -> str:
-    """Make an empty upload and return what it is called."""
+    """Make an empty upload and return what it is called.
+
+    Raises:
+        Unavailable: There is too little room on the disk.
+    """
+    _check_disk()
     draft = store().begin()
     draft.folder(CONTENT)
     return draft.path.name
@@ -154,7 +169,8 @@ def add_part(upload: str, *, file: str, offset: int, content: bytes) -> None:
 
     Raises:
         NotFound: There is no such upload.
-        UsageError: The name of the file is not safe.
+        UsageError: The name of the file is not safe, or the upload has become too large.
+        Unavailable: There is too little room on the disk.
         Conflict: ``offset`` is not where the file ends.
     """
     folder = _draft(upload).path / CONTENT
@@ -162,6 +178,7 @@ def add_part(upload: str, *, file: str, offset: int, content: bytes) -> None:
         path = ArtifactStore(folder).resolve(file)
     except ArtifactError as exc:
         raise UsageError(f"{file[:80]!r} cannot be the name of a file.") from exc
+    _check_room(folder, content)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as target:
         if target.tell() != offset:
@@ -262,6 +279,18 @@ def _missing(ref: str, version: str | None) -> NotFound:
     return NotFound(
         f"There is no artifact “{shown}”.", hint=f"Did you mean {' or '.join(near)}?" if near else "Give its full name."
     )
+
+
+def _check_disk() -> None:
+    if problem := disk.shortage():
+        raise Unavailable(f"{problem} Nothing is stored until there is more.", hint="Free space on the server's disk.")
+
+
+def _check_room(folder: Path, content: bytes) -> None:
+    _check_disk()
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    if len(files) > MOST_FILES or sum(path.stat().st_size for path in files) + len(content) > settings.UPLOAD_BYTES:
+        raise TooLarge(hint=f"At most {settings.UPLOAD_BYTES // 2**20:,} MiB in {MOST_FILES:,} files.")
 
 
 def _draft(upload: str) -> Draft:

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 
 from stepwell.accounts.models import Role
@@ -21,7 +22,7 @@ from stepwell.execution import actions
 from stepwell.pipelines.models import Pipeline
 from stepwell.runs.models import Run
 
-View = TypeVar("View", bound=Callable[..., HttpResponse])
+View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 PUBLIC = "public"
 #: others, TRACE above all, are refused before any view sees them

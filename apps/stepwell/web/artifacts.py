@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import path, reverse
 from django.utils.http import content_disposition_header
 from django.views.decorators.clickjacking import xframe_options_sameorigin
@@ -17,6 +18,7 @@ from django.views.decorators.http import require_safe
 from stepwell.accounts.models import Role
 from stepwell.artifacts.models import ArtifactVersion
 from stepwell.errors import NotFound
+from stepwell.kit.downloads import Download
 from stepwell.web import present
 from stepwell.web.access import needs, shown
 from stepwell.web.request import WebRequest, render_page, stream
@@ -74,14 +76,15 @@ def visualization(request: WebRequest, version: uuid.UUID, file: str) -> HttpRes
 @require_safe
 @xframe_options_sameorigin
 @needs(Role.VIEWER)
-def raw(request: WebRequest, version: uuid.UUID, file: str) -> StreamingHttpResponse:
+def raw(request: WebRequest, version: uuid.UUID, file: str) -> HttpResponseBase:
     """Send the file; what a browser would run or draw goes out sandboxed, anything unknown as a download."""
     _, place = _find(version, file)
     suffix = place.suffix.lower()
     content_type = {**_FRAMED, **_IMAGES}.get(suffix)
     is_download = content_type is None or "download" in request.GET
-    response = StreamingHttpResponse(
+    response = Download(
         stream(request, _chunks(place)),
+        caller=request.user.pk,
         content_type="application/octet-stream" if is_download else content_type,
     )
     response["Content-Length"] = str(place.stat().st_size)

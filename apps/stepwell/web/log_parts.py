@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_safe
 
 from stepwell.accounts.models import Role
 from stepwell.engine.logfile import LogReader
 from stepwell.errors import NotFound, UsageError
+from stepwell.kit.downloads import Download
 from stepwell.runs import logsearch
 from stepwell.runs.logs import log_path
 from stepwell.runs.models import Attempt, Run
@@ -72,7 +74,7 @@ def outline(request: WebRequest, ref: str, invocation_id: str, number: int) -> H
 
 @require_safe
 @needs(Role.VIEWER)
-def raw(request: WebRequest, ref: str, invocation_id: str, number: int) -> HttpResponse:
+def raw(request: WebRequest, ref: str, invocation_id: str, number: int) -> HttpResponseBase:
     """Send the log as plain text: all of it, or lines ``from`` to ``to``."""
     run = get_run_or_404(request, ref)
     attempt = get_attempt_or_404(run, invocation_id, number)
@@ -85,7 +87,7 @@ def raw(request: WebRequest, ref: str, invocation_id: str, number: int) -> HttpR
 
 @require_safe
 @needs(Role.VIEWER)
-def download(request: WebRequest, ref: str, invocation_id: str, number: int) -> HttpResponse:
+def download(request: WebRequest, ref: str, invocation_id: str, number: int) -> HttpResponseBase:
     """Send the log as a file: all of it, or the lines that match."""
     run = get_run_or_404(request, ref)
     attempt = get_attempt_or_404(run, invocation_id, number)
@@ -144,7 +146,7 @@ def _file(
     *,
     disposition: str = "attachment",
     name: str = "",
-) -> HttpResponse:
+) -> HttpResponseBase:
     step = attempt.step_run.invocation_id
     safe = "".join(char if char.isascii() and (char.isalnum() or char in "-_.") else "_" for char in step)[:80]
     filename = "-".join(part for part in (f"run-{run.number}", safe, str(attempt.number), name) if part)
@@ -153,4 +155,6 @@ def _file(
         "Content-Security-Policy": "default-src 'none'; sandbox",
         "X-Content-Type-Options": "nosniff",
     }
-    return StreamingHttpResponse(stream(request, chunks), content_type="text/plain; charset=utf-8", headers=headers)
+    return Download(
+        stream(request, chunks), caller=request.user.pk, content_type="text/plain; charset=utf-8", headers=headers
+    )

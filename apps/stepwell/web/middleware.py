@@ -12,6 +12,19 @@ from stepwell.errors import StepwellError
 from stepwell.web import errors
 from stepwell.web.context import instance_settings
 
+#: none of our pages, and nothing framed in one, asks for any of these
+_PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()"
+
+
+class PermissionsPolicyMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response["Permissions-Policy"] = _PERMISSIONS
+        return response
+
 
 class RequestMiddleware:
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

@@ -13,7 +13,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from stepwell.accounts import actions, queries
-from stepwell.accounts.models import Role, User
+from stepwell.accounts.models import ROLE_ORDER, Role, User
+from stepwell.accounts.roles import ACTS
 from stepwell.errors import NotFound
 from stepwell.web.access import needs
 from stepwell.web.caller import address
@@ -85,6 +86,7 @@ def _page(request: HttpRequest, *, form: InviteForm | None = None, status: int =
     context = {
         "people": list(queries.list_people()),
         "roles": Role.choices,
+        "acts": [(act.what, [act.may(role) for role in ROLE_ORDER]) for act in ACTS],
         "form": form or InviteForm(),
         **shown,
     }

@@ -1,0 +1,27 @@
+"""Settings that would open an instance stop its start."""
+
+from __future__ import annotations
+
+import runpy
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from stepwell.conf import env
+from stepwell.conf import settings as settings_module
+
+
+@pytest.mark.parametrize("hosts", ["runs.example.org", "localhost,10.0.0.7", "*"])
+def test_debug_is_refused_where_others_can_come(monkeypatch: pytest.MonkeyPatch, hosts: str) -> None:
+    monkeypatch.setenv("STEPWELL_DEBUG", "true")
+    monkeypatch.setenv("STEPWELL_HOSTS", hosts)
+
+    with pytest.raises(ImproperlyConfigured, match="STEPWELL_DEBUG"):
+        runpy.run_path(settings_module.__file__)
+
+
+def test_debug_is_off_unless_asked_for_and_stays_possible_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert runpy.run_path(settings_module.__file__)["DEBUG"] is False
+    monkeypatch.setenv("STEPWELL_DEBUG", "true")
+    assert runpy.run_path(settings_module.__file__)["DEBUG"] is True
+    env.refuse_debug_beyond_this_machine(debug=False, hosts=["runs.example.org"])

@@ -1,0 +1,21 @@
+"""Our own log: one line for each message, whatever is in it."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from stepwell.kit.logbook import LineFormatter
+
+
+@pytest.mark.parametrize(
+    "text", ["a\n2026-11-27 INFO login: ok", "a\r\nb", "a\x1b[2Jb", "a\x00b", "a\u2028b", "a\u202eb"]
+)
+def test_no_name_begins_a_line_of_its_own(text: str) -> None:
+    record = logging.LogRecord("stepwell", logging.WARNING, "file", 1, "The run %s failed.", (text,), None)
+    line = LineFormatter().format(record)
+
+    assert len(line.splitlines()) == 1
+    assert line.isprintable()
+    assert line.endswith(("b failed.", "login: ok failed."))
