@@ -49,10 +49,10 @@ class TestFailures:
         ("step", "words"),
         [
             ("too_few", ["too_few returned 2 values", "3 outputs output_0, output_1, output_2"]),
-            ("wrong_type", ["wrong_type returned dict as its output output", "list[int]"]),
+            ("wrong_type", ["wrong_type returned dict as its output, which", "list[int]"]),
             ("none_given", ["none_given returned NoneType", "annotated int"]),
             ("something_given", ["something_given returned int", "says it returns None"]),
-            ("unstorable", ["output output", "socket", "cannot be stored"]),
+            ("unstorable", ["The output of step unstorable", "socket", "cannot be stored"]),
         ],
     )
     def test_an_output_that_does_not_fit_fails_its_step_in_words(self, failures, step, words):

@@ -182,7 +182,7 @@ def test_several_outputs_come_as_a_tuple_or_by_name(returned: Any, tmp_path: Pat
 @pytest.mark.parametrize(
     ("annotation", "returned", "message"),
     [
-        (int, "1", "returned str as its output output, which is annotated int"),
+        (int, "1", "returned str as its output, which is annotated int"),
         (int, None, "returned NoneType"),
         (int, 1.0, "returned float"),
         (None, 3, "says it returns None"),

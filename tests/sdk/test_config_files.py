@@ -140,7 +140,7 @@ def test_variables_expand_and_unquoted_ones_are_read_as_yaml(write: Any, monkeyp
         ("steps:\n  train: 3", "config.yaml, line 3: steps.train is no mapping"),
         ("steps:\n  train:\n    retry: {max_retries: 0}", "config.yaml, line 4: steps.train: retry: StepRetryConfig"),
         ("retry: {max: 3}", "config.yaml, line 2: retry has no option max. The options are"),
-        ("settings: {resources: {cpu_count: 0}}", "config.yaml, line 2: settings: Resources: cpu_count is 0."),
+        ("settings: {resources: {cpu_count: 0}}", "config.yaml, line 2: settings: ResourceSettings.cpu_count is 0."),
         ("x: !!python/object/apply:os.getcwd []", "kind tag:yaml.org,2002:python/object/apply:os.getcwd are not read"),
         ("x: !!python/name:os.system", "config.yaml, line 2: this is not YAML we can read"),
         ("x: &x [*x]", "too many values, or nests too deep"),

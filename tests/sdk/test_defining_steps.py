@@ -117,10 +117,10 @@ def test_unknown_options_are_type_errors_that_suggest() -> None:
     [
         ({"enable_cache": 1}, "enable_cache is 1"),
         ({"parameters": {"wrong": 1}}, "no input wrong"),
-        ({"parameters": {"number": "many"}}, "number is 'many'"),
+        ({"parameters": {"number": "many"}}, r"parameters\['number'\] is 'many'"),
         ({"settings": {"resorces": {}}}, "Did you mean resources"),
         ({"settings": {"resources": {"cpu_count": 0}}}, "cpu_count is 0"),
-        ({"settings": {"resources": {"memory": "lots"}}}, "not a size"),
+        ({"settings": {"resources": {"memory": "lots"}}}, "ResourceSettings.memory is 'lots'"),
         ({"cache_policy": "sometimes"}, "default, no_cache"),
         ({"runtime": "cloud"}, "inline, isolated"),
         ({"heartbeat_healthy_threshold": 0}, "from 1 to 1440"),

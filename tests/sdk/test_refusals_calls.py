@@ -140,7 +140,7 @@ BODIES: dict[str, tuple[Any, type[StepwellError], list[str], str]] = {
     "one of two": (
         lambda: unpack(1, split([1])),
         StepInterfaceError,
-        ["split", "2 outputs (low, high)", "1"],
+        ["split", "2 outputs (low, high)", "but 1 is unpacked"],
         "Unpack 2",
     ),
     "two of one": (lambda: unpack(2, load()), StepInterfaceError, ["output of step load", "one value"], "Tuple"),

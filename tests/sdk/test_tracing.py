@@ -189,7 +189,7 @@ def test_other_pipelines_outputs() -> None:
             StepInterfaceError,
             r"split has 2 outputs \(output_0, output_1\), but 3 are unpacked",
         ),
-        unpack_one=(unpack_one, StepInterfaceError, "output output of step load is one value"),
+        unpack_one=(unpack_one, StepInterfaceError, "The output of step load is one value"),
         iterate_one=(iterate_one, StepInterfaceError, "cannot be unpacked or iterated"),
         tested=(lambda: 1 if load() else 2, StepInterfaceError, "cannot be tested"),
         missing=(lambda: train(), StepInterfaceError, "Step train is called without data"),

@@ -75,7 +75,9 @@ def _flag(name: str, value: Any, owner: str) -> bool:
 
 
 def _component(name: str, value: Any, owner: str) -> str | bool:
-    return value if isinstance(value, bool) else _text(name, value, owner)
+    if isinstance(value, bool) or (isinstance(value, str) and value.strip() and len(value) <= _LONGEST_NAME):
+        return value
+    raise _wrong(name, value, owner, "Give the name of a component, True for the default one or False for none.")
 
 
 def _named_values(name: str, value: Any, owner: str) -> dict[str, Any]:
@@ -88,7 +90,9 @@ def _environment(name: str, value: Any, owner: str) -> dict[str, str]:
     found = {}
     for key, item in _named_values(name, value, owner).items():
         if not key or "=" in key or "\0" in key:
-            raise _wrong(name, key, owner, "A variable's name is not empty and has no = in it.")
+            raise ConfigError(
+                f"{owner}: {name} has the variable {key!r}.", hint="A variable's name is not empty and has no = in it."
+            )
         if item is None or isinstance(item, dict | list | tuple | set):
             raise _wrong(f"{name}[{key!r}]", item, owner, "Give text, a number or a boolean.")
         found[key] = str(item.value if isinstance(item, Enum) else item)
@@ -101,11 +105,11 @@ def _substitutions(name: str, value: Any, owner: str) -> dict[str, str]:
 
 def _names(name: str, value: Any, owner: str) -> list[str]:
     if isinstance(value, str) or not isinstance(value, Iterable):
-        raise _wrong(name, value, owner, "Give a list.")
+        raise _wrong(name, value, owner, "Give a list of names.")
     found = []
     for item in value:
         if not isinstance(item, str | UUID) or not str(item).strip():
-            raise _wrong(name, item, owner, "Give a list of names.")
+            raise ConfigError(f"{owner}: {name} holds {item!r}.", hint="Give a list of names.")
         if str(item) not in found:
             found.append(str(item))
     return found
@@ -221,7 +225,9 @@ def _group(name: str, value: Any, owner: str) -> GroupInfo:
         return value
     if isinstance(value, Mapping):
         return GroupInfo(**value)
-    return GroupInfo(name=_text(name, value, owner))
+    if not isinstance(value, str) or not value.strip() or len(value) > _LONGEST_NAME:
+        raise _wrong(name, value, owner, f"Give a GroupInfo(...), or text of 1 to {_LONGEST_NAME} characters.")
+    return GroupInfo(name=value)
 
 
 def _timeout(name: str, value: Any, owner: str) -> float:

@@ -34,7 +34,8 @@ def name_outputs(returned: Any, names: Sequence[str], *, step_name: str) -> dict
         )
     if len(returned) != len(names):
         raise StepInterfaceError(
-            f"The step {step_name} returned {len(returned)} values for its {len(names)} outputs {', '.join(names)}."
+            f"The step {step_name} returned {len(returned)} values for its {len(names)} outputs {', '.join(names)}.",
+            hint="Return one for each, or change the annotation.",
         )
     return dict(zip(names, returned, strict=True))
 
@@ -46,11 +47,18 @@ def check_type(value: Any, annotation: Any, *, step_name: str, output: str) -> N
         StepInterfaceError: The class does not fit.
     """
     if not fits(value, annotation):
+        shown = _shown(annotation)
         raise StepInterfaceError(
-            f"The step {step_name} returned {_kind(value)} as its output {output}, which is annotated "
-            f"{_shown(annotation)}.",
-            hint="Return that type, or change the annotation.",
+            f"The step {step_name} returned {_kind(value)} as its {words(output)}, which is annotated {shown}.",
+            hint=f"Return a value, or annotate {shown} | None."
+            if value is None
+            else "Return that type, or change the annotation.",
         )
+
+
+def words(output: str) -> str:
+    """Return how an output is called in a message; one without a name of its own is just the output."""
+    return "output" if output == "output" else f"output {output}"
 
 
 def fits(value: Any, annotation: Any) -> bool:

@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from stepwell.errors import StepInterfaceError, UsageError
+from stepwell.sdk.outputcheck import words
 
 _UNPACK = opcode.opmap["UNPACK_SEQUENCE"]
 
@@ -40,13 +41,16 @@ class StepOutput:
 
     def load(self) -> Any:
         raise UsageError(
-            f"The output {self.name} of step {self.step_id} is loaded in the body of a static pipeline.",
+            f"{self._words()} is loaded in the body of a static pipeline.",
             hint="Write @pipeline(dynamic=True), or read the value in a step that takes it.",
         )
 
+    def _words(self) -> str:
+        return f"The {words(self.name)} of step {self.step_id}"
+
     def _refuse(self, what: str) -> NoReturn:
         raise StepInterfaceError(
-            f"The output {self.name} of step {self.step_id} is one value and cannot be {what} in the pipeline's body.",
+            f"{self._words()} is one value and cannot be {what} in the pipeline's body.",
             hint="It is known only once the step has run. Do this in a step, or annotate the step with Tuple[...] to "
             "give it several outputs.",
         )
@@ -86,8 +90,9 @@ class StepOutputs(tuple[StepOutput, ...]):
         wanted = _unpacked_into(sys._getframe(1))
         if wanted is not None and wanted != len(self):
             names = ", ".join(output.name for output in super().__iter__())
+            said = "1 is" if wanted == 1 else f"{wanted} are"
             raise StepInterfaceError(
-                f"Step {self.step_id} has {len(self)} outputs ({names}), but {wanted} are unpacked.",
+                f"Step {self.step_id} has {len(self)} outputs ({names}), but {said} unpacked.",
                 hint=f"Unpack {len(self)}, or change the step's return annotation.",
             )
         return super().__iter__()

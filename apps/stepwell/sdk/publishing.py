@@ -9,6 +9,7 @@ from stepwell.errors import ArtifactError
 from stepwell.sdk.artifactstore import ArtifactStore, Draft, storage_errors
 from stepwell.sdk.context import OutputNotes, StepContext
 from stepwell.sdk.materializers import storing
+from stepwell.sdk.outputcheck import words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,7 @@ def _save(output: Output, draft: Draft, context: StepContext) -> storing.Saved:
     try:
         saved = storing.save(output.value, draft.folder(output.name), wishes=output.wishes)
     except ArtifactError as exc:
-        raise type(exc)(f"The output {output.name}: {exc.message}", hint=exc.hint) from exc
+        raise type(exc)(f"The {words(output.name)} of step {context.step_name}: {exc.message}", hint=exc.hint) from exc
     if saved.warning:
-        context.send({"t": "warning", "message": f"The output {output.name}: {saved.warning}"})
+        context.send({"t": "warning", "message": f"The {words(output.name)}: {saved.warning}"})
     return saved

@@ -23,12 +23,17 @@ class ResourceSettings:
 
     def __post_init__(self) -> None:
         if self.cpu_count is not None and not (_is_number(self.cpu_count) and self.cpu_count > 0):
-            raise ConfigError(f"Resources: cpu_count is {self.cpu_count!r}.", hint="Give a number above 0.")
+            raise ConfigError(f"ResourceSettings.cpu_count is {self.cpu_count!r}.", hint="Give a number above 0.")
         whole = isinstance(self.gpu_count, int) and _is_number(self.gpu_count)
         if self.gpu_count is not None and not (whole and self.gpu_count >= 0):
-            raise ConfigError(f"Resources: gpu_count is {self.gpu_count!r}.", hint="Give a whole number, 0 or above.")
+            raise ConfigError(
+                f"ResourceSettings.gpu_count is {self.gpu_count!r}.", hint="Give a whole number, 0 or above."
+            )
         if self.memory is not None:
-            parse_size(self.memory)
+            try:
+                parse_size(self.memory)
+            except ConfigError as exc:
+                raise ConfigError(f"ResourceSettings.memory is {self.memory!r}.", hint=exc.hint) from exc
 
     def given(self) -> dict[str, Any]:
         """Return the values that were given."""

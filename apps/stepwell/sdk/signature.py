@@ -112,8 +112,10 @@ class Signature:
                 hint=f"Pass {missing[0]}=, or give the parameter a default.",
             )
 
-    def coerce_input(self, name: str, value: Any, *, error: type[UsageError] = StepInterfaceError) -> Any:
-        """Return ``value`` as the annotation of input ``name`` asks for.
+    def coerce_input(
+        self, name: str, value: Any, *, what: str = "", error: type[UsageError] = StepInterfaceError
+    ) -> Any:
+        """Return ``value`` as the annotation of input ``name`` asks for; an error calls it ``what``.
 
         Raises:
             UsageError: It does not fit (``error`` is the class raised).
@@ -121,7 +123,7 @@ class Signature:
         item = self.inputs[name]
         if value is item.default or is_reference(value):
             return value
-        return coerce(item.annotation, value, what=f"{self.owner}: {name}", error=error)
+        return coerce(item.annotation, value, what=what or f"{self.owner}: {name}", error=error)
 
     def arrange(self, values: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments the function is called with for ``values``, defaults filled in."""

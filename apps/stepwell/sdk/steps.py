@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import TYPE_CHECKING, Any, ClassVar, Self, Unpack, overload
 
+from stepwell.core.near import close_matches
 from stepwell.core.options import STEP_OPTIONS, merge
 from stepwell.core.values import is_reference
-from stepwell.errors import ConfigError, UsageError
+from stepwell.errors import ConfigError, StepInterfaceError, UsageError
 from stepwell.sdk import context, dynamic, sourcecode, tracing
 from stepwell.sdk.configuration import Configuration
 from stepwell.sdk.materializerchoice import choose_materializers
@@ -223,8 +224,17 @@ class BaseStep(ABC):
         self._origins = {**self._origins, **dict.fromkeys(given, layer)}
 
     def _check_parameters(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        self.signature.bind((), parameters)
-        return {name: self.signature.coerce_input(name, value, error=ConfigError) for name, value in parameters.items()}
+        owner, inputs = self.signature.owner, self.signature.inputs
+        for name in parameters:
+            if name not in inputs:
+                near = close_matches(name, inputs)
+                hint = f"Did you mean {near[0]}?" if near else f"Its inputs are: {', '.join(inputs) or 'none'}."
+                raise StepInterfaceError(f"{owner}: parameters has {name}, but there is no input {name}.", hint=hint)
+        found = {}
+        for name, value in parameters.items():
+            what = f"{owner}: parameters[{name!r}]"
+            found[name] = self.signature.coerce_input(name, value, what=what, error=ConfigError)
+        return found
 
 
 @overload
