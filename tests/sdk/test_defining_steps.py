@@ -8,8 +8,9 @@ from typing import Annotated, Any, Tuple  # noqa: UP035 - the reference writes T
 
 import pytest
 
-from stepwell import ArtifactConfig, BaseStep, step
+from stepwell import ArtifactConfig, BaseStep, pipeline, step
 from stepwell.errors import ConfigError, StepInterfaceError, UsageError
+from stepwell.sdk.single import SingleStepPipeline
 
 
 @step
@@ -243,6 +244,26 @@ def test_positional_only_and_keyword_only_parameters_work() -> None:
         return a * 100 + b * 10 + c
 
     assert mixed.call_entrypoint(1, c=3) == 123
+
+
+def test_positional_only_parameters_are_found_by_name_by_what_stores_them() -> None:
+    @step
+    def mixed(a: int, b: int = 2, /, *, c: int) -> int:
+        return a + b + c
+
+    @pipeline
+    def p(n: int, /) -> None:
+        mixed.with_options(parameters={"a": n})(c=3)
+
+    by_itself, _ = SingleStepPipeline(mixed).trace({"a": 1, "c": 3})
+    in_a_pipeline, _ = p.trace({"n": 1})
+    inputs = [
+        {name: bound.value for name, bound in plan.steps[0].inputs.items()} for plan in (by_itself, in_a_pipeline)
+    ]
+
+    assert inputs == [{"a": 1, "b": 2, "c": 3}] * 2
+    with pytest.raises(StepInterfaceError, match="Pipeline p has no input m"):
+        p.trace({"m": 1})
 
 
 def test_dynamic_calls_outside_of_a_pipeline_are_refused_in_words() -> None:

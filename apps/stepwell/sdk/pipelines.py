@@ -227,7 +227,7 @@ class Pipeline:
             UsageError: One is unknown, missing or does not fit.
         """
         signature = self.signature
-        signature.bind((), parameters)
+        signature.check_names(parameters)
         parameters = configfile.combine_parameters(signature, self.file, parameters)
         signature.check_complete(parameters)
         parameters = {

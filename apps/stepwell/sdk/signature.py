@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,12 +85,7 @@ class Signature:
         Raises:
             StepInterfaceError: Too many arguments, one twice, or one that does not exist.
         """
-        for name in kwargs:
-            if name not in self.python.parameters:
-                near = close_matches(name, self.python.parameters)
-                known = ", ".join(self.python.parameters) or "none"
-                hint = f"Did you mean {near[0]}?" if near else f"Its inputs are: {known}."
-                raise StepInterfaceError(f"{self.owner} has no input {name}.", hint=hint)
+        self.check_names(kwargs)
         try:
             return dict(self.python.bind_partial(*args, **kwargs).arguments)
         except TypeError as exc:
@@ -98,6 +93,19 @@ class Signature:
                 f"{self.owner} cannot be called with these arguments: {exc}.",
                 hint=f"Its inputs are: {', '.join(self.python.parameters) or 'none'}.",
             ) from exc
+
+    def check_names(self, names: Iterable[str]) -> None:
+        """Refuse inputs that do not exist.
+
+        Raises:
+            StepInterfaceError: Names one of them, and the nearest there is.
+        """
+        for name in names:
+            if name not in self.python.parameters:
+                near = close_matches(name, self.python.parameters)
+                known = ", ".join(self.python.parameters) or "none"
+                hint = f"Did you mean {near[0]}?" if near else f"Its inputs are: {known}."
+                raise StepInterfaceError(f"{self.owner} has no input {name}.", hint=hint)
 
     def check_complete(self, values: Mapping[str, Any]) -> None:
         """Refuse a call that lacks a required input.

@@ -38,7 +38,8 @@ class SingleStepPipeline(Pipeline):
         return sourcecode.source_text(self._step.code)
 
     def run_body(self, values: Mapping[str, Any]) -> Any:
-        return self._step.with_options(enable_cache=False)(**values)
+        args, kwargs = self.signature.arrange(values)
+        return self._step.with_options(enable_cache=False)(*args, **kwargs)
 
 
 def run_single(step: BaseStep, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
