@@ -75,6 +75,15 @@ def test_a_step_sees_the_names_of_the_secrets_it_declares_only(asker):
     assert answer["error"]["code"] == "denied"
 
 
+def test_a_step_that_declares_a_secret_by_its_id_sees_it_by_either(step, asker):
+    secret = put_secret(name="by-id", values={"KEY": "a-long-value"}, by=None)
+    step.plan = {**step.plan, "options": StepOptions(secrets=[str(secret.id)]).model_dump(mode="json")}
+
+    assert [row["name"] for row in calls.ask("secret.list", {}, asker=asker)["items"]] == ["by-id"]
+    for ref in ("by-id", str(secret.id)):
+        assert calls.ask("secret.get", {"name": ref}, asker=asker)["id"] == str(secret.id)
+
+
 def test_the_values_of_environment_variables_are_for_people(step, asker):
     other = factories.make_step(step.run, "other", options=StepOptions(environment={"PLACE": "in-the-open"}))
     asked = {"run": str(step.run.id), "step": other.invocation_id}

@@ -40,6 +40,16 @@ def test_step_gets_what_was_put(db: None) -> None:
     assert read("warehouse") == values
 
 
+def test_a_secret_is_named_by_its_id_too(db: None) -> None:
+    secret, other = put(), put("other", OTHER=OTHER)
+
+    assert read(str(secret.id), "other") == {"TOKEN": VALUE, "OTHER": OTHER}
+    assert set(SecretUse.objects.values_list("secret", flat=True)) == {secret.id, other.id}
+    actions.check_names([str(secret.id)])
+    with pytest.raises(NotFound, match=str(missing := uuid4())):
+        actions.check_names([str(missing), "other"])
+
+
 def test_step_without_secrets_gets_nothing(db: None) -> None:
     assert read() == {}
 

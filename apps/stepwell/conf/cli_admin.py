@@ -32,7 +32,13 @@ def list_secrets(options: argparse.Namespace) -> int:
     if options.json:
         print_json(
             [
-                {"name": line.name, "keys": line.keys, "version": line.version, "set_at": iso(line.set_at)}
+                {
+                    "id": str(line.id),
+                    "name": line.name,
+                    "keys": line.keys,
+                    "version": line.version,
+                    "set_at": iso(line.set_at),
+                }
                 for line in lines
             ]
         )

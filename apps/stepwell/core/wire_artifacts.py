@@ -157,6 +157,7 @@ class ArtifactVersionPage(Answer):
 class SecretDetail(Answer):
     """A secret without its values."""
 
+    id: UUID
     name: str
     keys: list[str]
     version: int

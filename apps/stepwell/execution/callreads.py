@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from stepwell.core.wire import (
@@ -98,24 +98,30 @@ def pipeline_list(asker: Asker, **filters: Any) -> Any:
 
 
 def secret_get(asker: Asker, *, name: str) -> SecretDetail:
-    if asker.secrets is not None and name not in asker.secrets:
+    if asker.secrets is not None and name not in asker.secrets and name not in _declared(asker.secrets):
         raise Denied(
             f"The step does not declare the secret {name}.", hint=f'Write @step(secrets=["{name}"]) to use it.'
         )
     return secret_detail(queries.get_secret(name))
 
 
+def _declared(refs: Iterable[str]) -> set[str]:
+    """Return names and ids of the secrets that a step declares, by either."""
+    found = queries.find_secrets(refs).values()
+    return {secret.name for secret in found} | {str(secret.id) for secret in found}
+
+
 def secret_list(asker: Asker) -> SecretList:
     rows = Secret.objects.order_by("name")
     if asker.secrets is not None:
-        rows = rows.filter(name__in=asker.secrets)
+        rows = rows.filter(id__in=[secret.id for secret in queries.find_secrets(asker.secrets).values()])
     return SecretList(items=[secret_detail(row) for row in rows])
 
 
 def secret_detail(secret: Secret) -> SecretDetail:
     """Return a secret as it may be seen: without its values."""
     set_at = secret.rotated_at or secret.created_at
-    return SecretDetail(name=secret.name, keys=secret.keys, version=secret.version, set_at=set_at)
+    return SecretDetail(id=secret.id, name=secret.name, keys=secret.keys, version=secret.version, set_at=set_at)
 
 
 def step_find(asker: Asker, *, id: str) -> StepDetail:  # noqa: A002 - the name callers use

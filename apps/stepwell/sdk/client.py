@@ -199,7 +199,7 @@ class Client(ModelCalls, WaitCalls):
     # Secrets
 
     def get_secret(self, name: str) -> SecretInfo:
-        """Return a secret: its keys, and in a step that declares it ``secret_values``.
+        """Return a secret by name or id: its keys, and in a step that declares it ``secret_values``.
 
         Raises:
             NotFound: There is none.
@@ -307,4 +307,4 @@ def _pipeline(told: Mapping[str, Any]) -> PipelineInfo:
 
 
 def _secret(told: Mapping[str, Any]) -> SecretInfo:
-    return SecretInfo(name=told["name"], keys=list(told["keys"]), version=told["version"])
+    return SecretInfo(id=UUID(str(told["id"])), name=told["name"], keys=list(told["keys"]), version=told["version"])

@@ -259,6 +259,7 @@ class PipelineInfo:
 class SecretInfo:
     """A secret. Its values are at hand only in a step that declares it: ``secret_values`` reads them there."""
 
+    id: UUID
     name: str
     keys: list[str]
     version: int

@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 from stepwell.accounts import audit
 from stepwell.accounts.models import User
 from stepwell.errors import Conflict, NotFound
-from stepwell.vault import keyring, rules, sealing
+from stepwell.vault import keyring, queries, rules, sealing
 from stepwell.vault.keyring import VaultError, WrongKey
 from stepwell.vault.models import Secret, SecretUse, SecretVersion, secret_name
 
@@ -82,13 +82,13 @@ def delete_secret(*, secret: Secret, by: User | None, ip: str | None = None) -> 
 
 
 def check_names(names: Iterable[str]) -> None:
-    """Accept names of secrets that exist.
+    """Accept names, or ids, of secrets that exist.
 
     Raises:
         NotFound: Some do not; the message names them.
     """
     wanted = dict.fromkeys(names)
-    known = set(Secret.objects.filter(name__in=wanted).values_list("name", flat=True))
+    known = queries.find_secrets(wanted)
     if unknown := [name for name in wanted if name not in known]:
         raise NotFound(
             f"There is no secret called {', '.join(unknown)}.", hint="An admin creates it on the page Secrets."
@@ -111,7 +111,7 @@ def values_for_step(*, names: Iterable[str], run_id: UUID, step_name: str, attem
     environment: dict[str, str] = {}
     with transaction.atomic():
         check_names(wanted)
-        secrets = {secret.name: secret for secret in Secret.objects.filter(name__in=wanted)}
+        secrets = queries.find_secrets(wanted)
         for name in wanted:
             environment |= _open(secrets[name])
         SecretUse.objects.bulk_create(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
-from django.db.models import F, OuterRef, Subquery
+from django.db.models import F, OuterRef, Q, Subquery
 from django.views.decorators.debug import sensitive_variables
 
 from stepwell.errors import NotFound
@@ -17,6 +19,7 @@ from stepwell.vault.models import SealedText, Secret, SecretUse, SecretVersion
 class SecretLine:
     """One secret, and the step that read it most recently."""
 
+    id: UUID
     name: str
     keys: list[str]
     version: int
@@ -26,15 +29,32 @@ class SecretLine:
 
 
 def get_secret(name: str) -> Secret:
-    """Return the secret called ``name``.
+    """Return the secret called ``name``, or with this id.
 
     Raises:
         NotFound: There is none.
     """
-    secret = Secret.objects.select_related("created_by").filter(name=name.replace("\x00", "")).first()
+    secret = find_secrets([name.replace("\x00", "")]).get(name)
     if secret is None:
         raise NotFound(f"There is no secret “{name}”.", hint="“stepwell secrets list” shows which there are.")
     return secret
+
+
+def find_secrets(refs: Iterable[str]) -> dict[str, Secret]:
+    """Return secrets by what names each, its name or its id; those that do not exist are left out."""
+    wanted = set(refs)
+    ids = {found: ref for ref in wanted if (found := _as_id(ref))}
+    rows = Secret.objects.select_related("created_by").filter(Q(name__in=wanted) | Q(id__in=ids))
+    by_id = {ids[secret.id]: secret for secret in rows if secret.id in ids}
+    # A name goes first, should one look like an id.
+    return by_id | {secret.name: secret for secret in rows if secret.name in wanted}
+
+
+def _as_id(ref: str) -> UUID | None:
+    try:
+        return UUID(ref)
+    except ValueError:
+        return None
 
 
 def list_secrets() -> list[SecretLine]:
@@ -44,6 +64,7 @@ def list_secrets() -> list[SecretLine]:
     uses = SecretUse.objects.in_bulk([secret.latest_use for secret in secrets if secret.latest_use])
     return [
         SecretLine(
+            id=secret.id,
             name=secret.name,
             keys=secret.keys,
             version=secret.version,
