@@ -41,6 +41,35 @@ def test_the_references_complete_example_is_started_over_the_api_as_it_stands(in
         assert instance.wait_for(run["id"])["status"] == "completed", instance.steps(run["id"])
 
 
+PACKAGE = {
+    "project/steps/__init__.py": "from steps.load import load\n",
+    "project/steps/load.py": "from stepwell import step\nimport beside\n\n\n@step\ndef load(rows: int) -> list[int]:\n"
+    "    return beside.first(rows)\n",
+    "project/flows/__init__.py": "from .training import in_a_package\n",
+    "project/flows/training.py": "from stepwell import pipeline\nfrom steps import load\nfrom .sizes import check\n\n\n"
+    "@pipeline(enable_cache=False)\ndef in_a_package(rows: int = 3):\n    load(check(rows))\n",
+    "project/flows/sizes.py": "def check(rows):\n    return rows\n",
+    "project/beside.py": "def first(rows):\n    return list(range(rows))\n",
+}
+
+
+def test_a_file_inside_of_packages_runs_as_a_script_and_on_the_runner(instance):
+    for name, text in PACKAGE.items():
+        path = instance.commands.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    file = instance.commands.folder / "project/flows/training.py"
+
+    done = instance.commands.stepwell("run", file, "-p", "rows=2")
+    assert done.returncode == 0, told(done)
+    instance.register(file)
+    run = instance.start("in_a_package", parameters={"rows": 4})
+    assert instance.wait_for(run["id"])["status"] == "completed", instance.steps(run["id"])
+    script = instance.api.get("/runs", params={"pipeline": "in_a_package"}).json()["items"][-1]
+    again = instance.api.post(f"/runs/{script['id']}/reruns", json={"scope": "whole"}).json()
+    assert (script["trigger"], instance.wait_for(again["id"])["status"]) == ("script", "completed")
+
+
 def test_a_rerun_of_a_scripts_run_keeps_what_its_configuration_file_said(instance):
     done = instance.commands.stepwell("run", "training.py")
     assert done.returncode == 0, told(done)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from stepwell.conf.cli_options import near, read_parameters
 from stepwell.conf.cli_output import one_line
 from stepwell.conf.cli_setup import load_database, warn
+from stepwell.core.packages import import_root, module_name
 from stepwell.errors import StepwellError, UsageError
 
 if TYPE_CHECKING:
@@ -169,22 +170,35 @@ def load_file(path: str) -> ModuleType:
     from stepwell.sdk import threads, tracing
 
     file = _python_file(path)
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{path} cannot be imported.", hint="Give the path of a .py file.")
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(file.parent))
+    root = import_root(file)
+    sys.path.insert(0, str(root))
+    if file.parent != root:
+        sys.path.append(str(file.parent))
     sys.argv = [str(file)]
-    # The file stands in for the script: what a run keeps of the code is found from __main__.
-    sys.modules[file.stem] = sys.modules["__main__"] = module
     threads.hold_single()
     tracing.importing = True
     try:
-        spec.loader.exec_module(module)
+        return _import(file, module_name(file, root))
     except (Exception, SystemExit) as exc:
         raise CannotLoad(f"{path} cannot be imported: {_reason(exc, file)}.") from exc
     finally:
         tracing.importing = False
+
+
+def _import(file: Path, name: str) -> ModuleType:
+    if package := name.rpartition(".")[0]:
+        importlib.import_module(package)
+    if package and name in sys.modules:
+        # The package imports it; a second copy would have other classes.
+        module = sys.modules["__main__"] = sys.modules[name]
+        return module
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{file} cannot be imported.", hint="Give the path of a .py file.")
+    module = importlib.util.module_from_spec(spec)
+    # The file stands in for the script: what a run keeps of the code is found from __main__.
+    sys.modules[name] = sys.modules["__main__"] = module
+    spec.loader.exec_module(module)
     return module
 
 

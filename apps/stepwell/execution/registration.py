@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from stepwell.core.ids import new_id
+from stepwell.core.packages import import_root
 from stepwell.core.plan import PipelineSpec
 from stepwell.core.status import AttemptStatus
 from stepwell.engine.logfile import LogWriter
@@ -55,19 +56,21 @@ def register_file(path: Path | str) -> list[Snapshot]:
     file = Path(path).resolve()
     if not file.is_file() or file.suffix != ".py":
         raise UsageError(f"{path} is not a Python file.", hint="Give the path of a .py file with a @pipeline in it.")
-    specs = discover(file)
-    code_hash = archives.keep(file.parent, entry_file=file)
-    commit = git_commit(file.parent)
-    return [store_snapshot(spec, code_hash=code_hash, entry_file=file.name, git_commit=commit) for spec in specs]
+    root = import_root(file)
+    specs = discover(file, root=root)
+    code_hash = archives.keep(root, entry_file=file)
+    commit = git_commit(root)
+    entry = str(file.relative_to(root))
+    return [store_snapshot(spec, code_hash=code_hash, entry_file=entry, git_commit=commit) for spec in specs]
 
 
-def discover(file: Path) -> list[PipelineSpec]:
-    """Return the pipelines a file defines.
+def discover(file: Path, *, root: Path) -> list[PipelineSpec]:
+    """Return the pipelines a file defines; its imports begin in ``root``.
 
     Raises:
         UsageError: The file cannot be imported, or defines no pipeline.
     """
-    host = hosts.spawn(root=file.parent, entry_file=file.name)
+    host = hosts.spawn(root=root, entry_file=str(file.relative_to(root)))
     collector = _Collector()
     attempt_id = new_id()
     spec = LaunchSpec(

@@ -112,6 +112,9 @@ def load_entry(root: Path, entry: Path) -> Loaded:
     inner = path.relative_to(root) if path.is_relative_to(root) else Path(path.name)
     name = ".".join(inner.with_suffix("").parts)
     sys.path.insert(0, str(root))
+    if path.parent != root:
+        # `python package/script.py` finds what lies beside the script; last, or it would hide modules of Python's own.
+        sys.path.append(str(path.parent))
     sys.argv = [str(path)]
     loaded = Loaded()
     ignored = _Ignored()
@@ -179,6 +182,9 @@ def _import(path: Path, name: str) -> ModuleType:
         raise UsageError(f"There is no Python file at {path}.")
     if package := name.rpartition(".")[0]:
         importlib.import_module(package)
+        if (imported := sys.modules.get(name)) is not None:
+            # The package imports it; a second copy would have other classes.
+            return imported
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)
