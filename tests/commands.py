@@ -6,11 +6,12 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -43,11 +44,59 @@ def prepared_home() -> Path:
     return kept
 
 
+class _Warm:
+    """A process with our libraries loaded that forks for every command; see ``tests/warm.py``."""
+
+    def __init__(self) -> None:
+        self._address = str(Path(tempfile.mkdtemp(prefix="stepwell-warm-")) / "socket")
+        self._process = subprocess.Popen(
+            [sys.executable, ROOT / "tests" / "warm.py", self._address],
+            env=_environment(),
+            # it ends when this end of the pipe closes
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == b"ready\n"
+
+    def run(
+        self, words: list[str], *, folder: Path, environment: dict[str, str], given: str | None
+    ) -> subprocess.CompletedProcess[str]:
+        request = json.dumps({"words": words, "folder": str(folder), "environment": environment})
+        with socket.socket(socket.AF_UNIX) as line, ExitStack() as stack:
+            source, output, errors = (stack.enter_context(tempfile.TemporaryFile("w+")) for _ in range(3))
+            source.write(given or "")
+            source.seek(0)
+            line.settimeout(PATIENCE)
+            line.connect(self._address)
+            socket.send_fds(line, [request.encode()], [source.fileno(), output.fileno(), errors.fileno()])
+            try:
+                code = int(line.recv(16))
+            except TimeoutError:
+                code = None
+            output.seek(0)
+            errors.seek(0)
+            done = subprocess.CompletedProcess(words, code or 0, output.read(), errors.read())
+        assert code is not None, f"not finished after {PATIENCE} s\n{told(done)}"
+        return done
+
+
+_warm = cache(_Warm)
+
+
+def _environment() -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    # a deprecated call in an example is ours to correct
+    return {**kept, "PYTHONPATH": str(ROOT / "apps"), "PYTHONWARNINGS": "default"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Instance:
     """A data folder, and a folder to work in, that nothing else uses."""
 
     folder: Path
+    #: False for tests that ask what a process has loaded
+    warm: bool = True
 
     def __post_init__(self) -> None:
         home = self.folder / "home"
@@ -66,20 +115,18 @@ class Instance:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
         return {
-            **kept,
+            **_environment(),
             "HOME": str(self.folder),
             "TMPDIR": str(self.folder),
             "STEPWELL_HOME": str(self.folder / "home"),
-            "PYTHONPATH": str(ROOT / "apps"),
-            # a deprecated call in an example is ours to correct
-            "PYTHONWARNINGS": "default",
         }
 
     def python(self, *words: str | Path, given: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Run Python with ``words`` in the work folder; ``given`` is its standard input."""
-        return finish(self.start_python(*words), given=given)
+        """Run Python with ``words``, a file or ``-m`` a module, in the work folder; ``given`` is its standard input."""
+        if not self.warm:
+            return finish(self.start_python(*words), given=given)
+        return _warm().run(list(map(str, words)), folder=self.folder, environment=self.environment, given=given)
 
     def start_python(self, *words: str | Path) -> subprocess.Popen[str]:
         """Start what ``python`` runs, and do not wait for it."""

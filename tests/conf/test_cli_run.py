@@ -48,7 +48,7 @@ def other(rows: int = 1):
 @pytest.fixture
 def instance(tmp_path):
     (tmp_path / "tiny.py").write_text(SOURCE)
-    return Instance(folder=tmp_path)
+    return Instance(folder=tmp_path, warm=False)
 
 
 def test_a_run_takes_parameters_and_is_in_the_list_afterwards(instance):

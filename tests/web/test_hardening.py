@@ -20,6 +20,7 @@ pytestmark = pytest.mark.django_db
 
 #: what reading may write: sessions, and the one row of settings, made when it is first read
 _MAY_CHANGE = {"sessions.Session", "accounts.InstanceSettings"}
+OTHER_SITES = ["https://evil.example", "null", "http://testserver.evil.example"]
 
 
 def rows() -> dict[str, list[Any]]:
@@ -53,13 +54,11 @@ def test_reading_every_address_changes_no_row(as_alice: Client, addresses: list[
     assert {label: after[label] for label in after if after[label] != before[label]} == {}
 
 
-@pytest.mark.parametrize("origin", ["null", "https://evil.example", "http://testserver.evil.example"])
-def test_no_answer_opens_itself_to_another_site(as_alice: Client, addresses: list[str], origin: str) -> None:
+def test_no_answer_opens_itself_to_another_site(as_alice: Client, addresses: list[str]) -> None:
+    asked = {"Access-Control-Request-Method": "POST"}
     for path in addresses:
-        for response in (
-            as_alice.get(path, headers={"Origin": origin}),
-            as_alice.options(path, headers={"Origin": origin, "Access-Control-Request-Method": "POST"}),
-        ):
+        preflights = [as_alice.options(path, headers={"Origin": origin, **asked}) for origin in OTHER_SITES]
+        for response in (as_alice.get(path, headers={"Origin": OTHER_SITES[0]}), *preflights):
             opened = [name for name in response.headers if name.lower().startswith("access-control-")]
             assert not opened, (path, opened)
 
