@@ -123,7 +123,7 @@ class Instance:
         }
 
     def python(self, *words: str | Path, given: str | None = None) -> subprocess.CompletedProcess[str]:
-        """Run Python with ``words``, a file or ``-m`` a module, in the work folder; ``given`` is its standard input."""
+        """Run Python with ``words``, which begin with a file, ``-m`` or ``-c``; ``given`` is its standard input."""
         if not self.warm:
             return finish(self.start_python(*words), given=given)
         return _warm().run(list(map(str, words)), folder=self.folder, environment=self.environment, given=given)

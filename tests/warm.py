@@ -154,6 +154,11 @@ def become(request: dict[str, Any]) -> None:
         sys.path[0] = os.getcwd()
         runpy._run_module_as_main(words[1])
         return
+    if words[0] == "-c":
+        sys.argv = ["-c", *words[2:]]
+        sys.path[0] = ""
+        exec(words[1], main.__dict__)
+        return
     sys.argv = words
     sys.path[0] = os.path.dirname(os.path.abspath(words[0]))
     main.__file__ = words[0]

@@ -70,19 +70,20 @@ def test_importing_step_and_pipeline_loads_nothing_heavy(installed: Path, tmp_pa
 
 
 def test_a_process_that_imports_step_and_pipeline_takes_at_most_150_ms(installed: Path, tmp_path: Path) -> None:
-    def best_of_5(code: str) -> float:
-        def measure() -> float:
-            started = time.perf_counter()
-            run(installed, "-c", code, folder=tmp_path)
-            return time.perf_counter() - started
+    def measure(code: str) -> float:
+        started = time.perf_counter()
+        run(installed, "-c", code, folder=tmp_path)
+        return time.perf_counter() - started
 
-        measure()  # writes the bytecode
-        return min(measure() for _ in range(5))
-
-    # Where Python itself starts in 20 ms; a machine that is busy with other things takes longer for both.
-    slowness = max(1.0, best_of_5("pass") / 0.020)
-
-    assert best_of_5(IMPORT) <= 0.150 * slowness
+    measure(IMPORT)  # writes the bytecode
+    bare, ours = [], []
+    for _ in range(20):
+        bare.append(measure("pass"))
+        ours.append(measure(IMPORT))
+        # Where Python itself starts in 20 ms; a machine that is busy with other things takes longer for both.
+        if min(ours) <= 0.150 * max(1.0, min(bare) / 0.020):
+            return
+    raise AssertionError(f"at best {min(ours):.3f} s, and {min(bare):.3f} s for Python alone")
 
 
 def test_up_in_an_empty_folder_serves_the_login_page_with_its_styles(installed: Path, tmp_path: Path) -> None:
