@@ -97,6 +97,35 @@ steps:
     assert plan.warnings == []
 
 
+def test_a_file_made_from_zenmls_template_is_read(write: Any) -> None:
+    plan = planned(
+        write(
+            """
+build: dcd6fafb-c200-4e85-8328-428bef98d804
+steps:
+  train:
+    name: train
+    step_operator: null
+    success_hook_source: {module: tests.sdk.test_config_files, attribute: notify, type: user}
+    outputs:
+      output:
+        materializer_source: [{module: stepwell.sdk.materializers.pickled, attribute: PickleMaterializer}]
+  report:
+    name: another
+    failure_hook_source: tests.sdk.test_config_files.notify
+"""
+        )
+    )
+    trained, reported = plan.steps
+
+    assert trained.options.hooks.on_success == reported.options.hooks.on_failure == "tests.sdk.test_config_files.notify"
+    assert trained.outputs[0].materializers == ["stepwell.sdk.materializers.pickled.PickleMaterializer"]
+    assert plan.warnings == [
+        "config.yaml, line 2: build has no effect here.",
+        "config.yaml, line 12: steps.report.name is no option.",
+    ]
+
+
 def test_what_the_code_says_beside_the_file_wins(write: Any) -> None:
     config = write("enable_cache: false\nrun_name: a\nsteps: {train: {timeout: 5, retry: {max_retries: 2}}}\n")
     plan = planned(config, enable_cache=True, run_name="b", steps={"train": {"timeout": 9}})
@@ -147,6 +176,7 @@ def test_variables_expand_and_unquoted_ones_are_read_as_yaml(write: Any, monkeyp
         ("x: ${NOT_SET_ANYWHERE}", "line 2: x uses the environment variable NOT_SET_ANYWHERE, which is not set"),
         ("x: ${not a name}", "line 2: x has ${not a name}, which names no variable"),
         ("schedule: {every: 3}", "config.yaml: schedule: "),
+        ("steps: {train: {failure_hook_source: 3}}", "config.yaml, line 2: steps.train: on_failure is 3"),
         ("run_name: [a]", "config.yaml, line 2: run_name is ['a']"),
         ("on_success: 3", "config.yaml, line 2: on_success is 3, which cannot be called"),
         ("x: 2001-99-99", "config.yaml, line 2: '2001-99-99' cannot be read"),

@@ -24,6 +24,7 @@ _OTHER_NAMES = {
     "end_hook_source": "on_end",
     "init_hook_source": "on_init",
     "cleanup_hook_source": "on_cleanup",
+    "outputs": "output_materializers",
 }
 #: keys of ZenML's run configuration that mean nothing here
 _WITHOUT_EFFECT = ("build", "enable_pipeline_logs", "enable_heartbeat", "spec", "source")
@@ -168,10 +169,13 @@ class _Reading:
         if values.get("schedule") is not None:
             config.schedule = self._mapping(values["schedule"], "schedule")
         if values.get("run_name") is not None:
-            config.run_name = self._checked("run_name", values["run_name"], ("run_name",))["run_name"]
+            config.run_name = self._checked("run_name", values["run_name"], ("run_name",), ("run_name",))["run_name"]
         for invocation_id, options in self._mapping(values.get("steps"), "steps").items():
             place = ("steps", str(invocation_id))
-            config.steps[place[1]] = self._options(self._mapping(options, *place), place, RUN_STEP_OPTIONS, ())
+            given = self._mapping(options, *place)
+            # ZenML's template says the name again.
+            said_again = ("name",) if given.get("name") == invocation_id else ()
+            config.steps[place[1]] = self._options(given, place, RUN_STEP_OPTIONS, said_again)
         return config
 
     def _options(
@@ -187,12 +191,12 @@ class _Reading:
             elif name not in known:
                 self._warn(place, "is no option", _near(name, (*known, *others)))
             elif value is not None:
-                kept = self._known_settings(value, place) if name == "settings" else value
-                found.update(self._checked(name, kept, known, *path))
+                kept = self._known_settings(value, place) if name == "settings" else _named_sources(written, value)
+                found.update(self._checked(name, kept, known, place))
         return found
 
-    def _checked(self, name: str, value: Any, known: tuple[str, ...], *path: str) -> dict[str, Any]:
-        owner = ": ".join(part for part in (self._document.place(*path, name), ".".join(path)) if part)
+    def _checked(self, name: str, value: Any, known: tuple[str, ...], place: tuple[Any, ...]) -> dict[str, Any]:
+        owner = ": ".join(part for part in (self._document.place(*place), ".".join(map(str, place[:-1]))) if part)
         try:
             return check_options({name: value}, known, owner=owner)
         except (UsageError, TypeError) as exc:
@@ -222,6 +226,23 @@ class _Reading:
     def _warn(self, place: tuple[Any, ...], what: str, hint: str = "") -> None:
         message = f"{self._document.place(*place)}: {'.'.join(map(str, place))} {what}."
         self._config.warnings.append(_report(message, hint, strict=self._strict))
+
+
+def _named_sources(written: str, value: Any) -> Any:
+    """Return a value in which what ZenML writes as a mapping of module and attribute is a dotted name."""
+    if not isinstance(value, Mapping) or written not in _OTHER_NAMES:
+        return value
+    if written == "outputs":
+        made = {name: one.get("materializer_source") for name, one in value.items() if isinstance(one, Mapping)}
+        return {name: _dotted(source) for name, source in made.items() if source}
+    return _dotted(value)
+
+
+def _dotted(source: Any) -> Any:
+    if isinstance(source, list):
+        return [_dotted(one) for one in source]
+    is_mapping = isinstance(source, Mapping) and source.get("module") and source.get("attribute")
+    return f"{source['module']}.{source['attribute']}" if is_mapping else source
 
 
 def _report(message: str, hint: str, *, strict: bool) -> str:
