@@ -46,8 +46,8 @@ CHECKS = {
     "import layers": ["lint-imports"],
     "migrations": [sys.executable, "manage.py", "manage", "makemigrations", "--check", "--dry-run"],
 }
-#: what differs between databases is claims, locks and constraints
-ON_POSTGRES = ["tests/execution", "tests/accounts", "tests/artifacts"]
+#: what differs between databases is claims, locks, constraints, and which texts they take
+ON_POSTGRES = ["tests/execution", "tests/accounts", "tests/artifacts", "tests/fuzz/test_nasty.py"]
 POSTGRES_URL = os.environ.get("STEPWELL_TEST_POSTGRES", "postgres://postgres@127.0.0.1/postgres")
 #: whole instances, started and killed
 INSTANCES = ["tests/processes", "tests/e2e/test_first_use.py", "tests/live", "tests/conf"]

@@ -78,6 +78,7 @@ def test_filters_narrow_the_list(viewer):
         {"since": "9999-12-31T23:59:59-12:00"},
         {"since": "0001-01-01T00:00:00+14:00"},
         {"pipeline": "x" * 256},
+        {"pipeline": "\0"},
         {"order_by": "password"},
         {"_connector": "OR"},
         {"_negated": "1"},
@@ -93,7 +94,7 @@ def test_filters_that_do_not_exist_or_fit_are_422(viewer, query):
     assert next(iter(query)) in str(response.json()["fields"])
 
 
-@pytest.mark.parametrize("pipeline", ["%", "_", "tr%", "' OR 1=1 --", "\0", "\u202e", "TRAIN "])
+@pytest.mark.parametrize("pipeline", ["%", "_", "tr%", "' OR 1=1 --", "\u202e", "TRAIN "])
 def test_a_pipeline_filter_is_taken_literally(viewer, pipeline):
     make_run({})
 

@@ -98,6 +98,7 @@ class Tags(HTMLParser):
 
     def handle_starttag(self, tag, attrs):
         self.depth += 1
+        assert tag in {"span", "a"}
         self.found |= {(tag, name) for name, _ in attrs}
         assert all(value.startswith(("http://", "https://")) for name, value in attrs if name == "href")
 

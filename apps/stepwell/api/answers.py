@@ -27,7 +27,7 @@ class UnknownFilter(UsageError):
 
 
 def only_query(request: HttpRequest, filters: type[BaseModel]) -> None:
-    """Refuse query parameters that ``filters`` does not have.
+    """Refuse query parameters that ``filters`` does not have, and NUL in any, which no database looks for alike.
 
     Raises:
         UnknownFilter: Names every one.
@@ -37,6 +37,10 @@ def only_query(request: HttpRequest, filters: type[BaseModel]) -> None:
     if unknown:
         error = UnknownFilter(hint=f"There are: {', '.join(known)}.")
         error.fields = {name[:80]: "There is no such filter." for name in unknown[:20]}  # type: ignore[attr-defined]
+        raise error
+    if odd := [name for name in known if any("\0" in value for value in request.GET.getlist(name))]:
+        error = UnknownFilter("A filter holds a NUL character.")
+        error.fields = dict.fromkeys(odd, "No text we keep has a NUL character.")  # type: ignore[attr-defined]
         raise error
 
 

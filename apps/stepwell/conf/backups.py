@@ -247,11 +247,15 @@ def _take(content: IO[bytes], target: Path | None) -> tuple[int, str]:
 
 
 def _parse(text: bytes, source: Path) -> Manifest:
-    told: dict[str, Any] = json.loads(text)
-    if told.get("format") != FORMAT:
-        raise BackupError(f"{source.name} was made by a newer version of Stepwell.", hint="Upgrade this one first.")
-    told["members"] = {name: tuple(facts) for name, facts in told["members"].items()}
-    return Manifest(**{name: told[name] for name in Manifest.__dataclass_fields__})
+    unreadable = BackupError(f"The {MANIFEST} of {source.name} cannot be read.", hint="It is damaged, or not a backup.")
+    try:
+        told: dict[str, Any] = json.loads(text)
+        if told.get("format") != FORMAT:
+            raise BackupError(f"{source.name} was made by a newer version of Stepwell.", hint="Upgrade this one first.")
+        told["members"] = {name: tuple(facts) for name, facts in told["members"].items()}
+        return Manifest(**{name: told[name] for name in Manifest.__dataclass_fields__})
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise unreadable from None
 
 
 def _mode(path: Path, mode: str) -> Any:

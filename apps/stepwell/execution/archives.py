@@ -7,9 +7,10 @@ import os
 import shutil
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from django.conf import settings
 
@@ -21,6 +22,11 @@ _MOST_FILES = 2000
 _MOST_FOLDERS = 5000
 _MOST_BYTES = 20 * 1024 * 1024
 _MOST_BYTES_PER_DATA_FILE = 256 * 1024
+_LONGEST_NAME = 255
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_DAMAGED = "The stored code of this run is damaged."
+#: the bit of a member's flags that says so
+_ENCRYPTED = 1
 
 
 def keep(source_root: Path, *, entry_file: Path) -> str:
@@ -66,8 +72,8 @@ def unpacked(code_hash: str) -> Path:
         os.rename(draft, folder)
     except FileNotFoundError as exc:
         raise ArtifactError("The code of this run is gone.", hint="Register the file again.") from exc
-    except zipfile.BadZipFile as exc:
-        raise ArtifactError("The stored code of this run is damaged.", hint="Register the file again.") from exc
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as exc:
+        raise ArtifactError(_DAMAGED, hint="Register the file again.") from exc
     except OSError:
         # Another process unpacked it meanwhile: rename() refuses a folder that is not empty.
         if not folder.is_dir():
@@ -103,17 +109,33 @@ def _checked_members(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     members = archive.infolist()
     if len(members) > _MOST_FILES or sum(member.file_size for member in members) > _MOST_BYTES:
         raise ArtifactError("The stored code holds more than an archive of ours can.")
-    if len({member.filename for member in members}) != len(members):
+    names = {member.filename for member in members}
+    if len(names) != len(members):
         raise ArtifactError("The stored code holds one path twice.")
+    for member in members:
+        above = PurePosixPath(member.filename).parents
+        is_packed_by_us = not member.flag_bits & _ENCRYPTED and member.compress_type in _METHODS
+        if not _is_plain(member.filename) or any(str(folder) in names for folder in above) or not is_packed_by_us:
+            raise ArtifactError(f"The stored code holds {member.filename[:80]!r}, which no archive of ours does.")
     return members
+
+
+def _is_plain(name: str) -> bool:
+    sizes = {part: len(part.encode("utf-8", "replace")) for part in name.split("/")}
+    return not sizes.keys() & {"", ".", ".."} and max(sizes.values()) <= _LONGEST_NAME
 
 
 def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> None:
     target = (folder / member.filename).resolve()
     if not target.is_relative_to(folder.resolve()):
         raise ArtifactError(f"The stored code holds a path outside its folder: {member.filename!r}.")
+    try:
+        content = archive.read(member)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError, OSError) as exc:
+        # Also where a damaged list of members leads the reader to a place that is not in the file.
+        raise ArtifactError(_DAMAGED, hint="Register the file again.") from exc
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(archive.read(member))
+    target.write_bytes(content)
 
 
 def _source_files(root: Path) -> Iterator[Path]:

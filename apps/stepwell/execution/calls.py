@@ -6,7 +6,6 @@ import json
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -74,15 +73,22 @@ def ask(operation: str, arguments: dict[str, Any], *, asker: Asker | None = None
 
 def answer_frame(frame: dict[str, Any], *, asker: Asker) -> dict[str, Any]:
     """Return the answer to a step process's ``call`` frame; an error is an answer too."""
-    return _answer(frame, partial(ask, str(frame.get("op")), dict(frame.get("arguments") or {}), asker=asker))
+    return _answer(frame, lambda: ask(str(frame.get("op")), _arguments(frame), asker=asker))
 
 
 def answer_driver(frame: dict[str, Any], *, claim: Claim) -> dict[str, Any]:
     """Return the answer to what the driver of a dynamic pipeline asks; an error is an answer too."""
-    if claim.step.kind != StepKind.DRIVER or frame.get("op") not in driving.OPERATIONS:
+    operation = driving.OPERATIONS.get(str(frame.get("op"))) if claim.step.kind == StepKind.DRIVER else None
+    if operation is None:
         return answer_frame(frame, asker=Asker(claim=claim))
-    operation = driving.OPERATIONS[frame["op"]]
-    return _answer(frame, partial(operation, claim, **frame.get("arguments") or {}))
+    return _answer(frame, lambda: operation(claim, **_arguments(frame)))
+
+
+def _arguments(frame: dict[str, Any]) -> dict[str, Any]:
+    arguments = frame.get("arguments") or {}
+    if not isinstance(arguments, dict):
+        raise UsageError("The arguments of a call are an object.")
+    return arguments
 
 
 def _answer(frame: dict[str, Any], act: Callable[[], Any]) -> dict[str, Any]:

@@ -80,7 +80,8 @@ def parse(text: str | None) -> Request:
 
 
 def _checked(message: Any) -> Request:
-    if not isinstance(message, dict) or message.get("type") not in {"sub", "unsub"}:
+    # A list, not a set: what a browser sends need not be hashable.
+    if not isinstance(message, dict) or message.get("type") not in ["sub", "unsub"]:
         raise BadMessage(CloseCode.REFUSED, "A message is of type sub or unsub.")
     subscribe = message["type"] == "sub"
     if message.keys() - {"type", "topic", "after"} or (not subscribe and "after" in message):
