@@ -19,7 +19,7 @@ from stepwell.accounts.models import Role
 from stepwell.core.durations import format_duration
 from stepwell.core.status import RunStatus, StepKind, StepStatus
 from stepwell.runs.models import Attempt, Run, StepEdge, StepRun
-from stepwell.web import present
+from stepwell.web import present, step_groups
 from stepwell.web.access import get_run_or_404, needs
 from stepwell.web.request import WebRequest, render_page
 from stepwell.web.run_page import log_url, step_url
@@ -32,6 +32,7 @@ _SORTS = (("order", "In order"), ("start", "By start"), ("longest", "Longest fir
 _USUAL_RUNS = 10
 _FEWEST = 2
 _THINNEST = 0.4
+_TIMES = ("started_at", "ended_at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +46,15 @@ class Wish:
     usual: bool = False
     hide_idle: bool = False
     page: int = 1
+    #: groups that are open, see ``step_groups``
+    open: frozenset[str] = frozenset()
+
+    def query(self, **changes: Any) -> str:
+        """Return the address of this view with changes."""
+        flags = {"critical": self.critical, "usual": self.usual, "idle": self.hide_idle}
+        kept = {name: "1" for name, is_on in flags.items() if is_on}
+        asked = {"q": self.text, "state": self.state, "sort": self.sort, **kept, "open": ",".join(sorted(self.open))}
+        return present.query(**{**asked, **changes})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +80,23 @@ class Row:
     is_critical: bool
     #: "+29 %" against the usual time
     versus: str
+    is_inside: bool
+    is_group: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRow:
+    """A group of steps: one stretch from the first to begin to the last to end."""
+
+    group: step_groups.Group
+    tally: step_groups.Tally
+    state: present.State
+    #: opens or closes it
+    url: str
+    is_open: bool
+    took: present.Span | None
+    bars: list[Bar]
+    is_group: bool = True
 
 
 @require_safe
@@ -98,6 +125,7 @@ def read_wish(query: Mapping[str, str]) -> Wish:
         usual="usual" in query,
         hide_idle="idle" in query,
         page=max(1, int(page[:5])) if page.isascii() and page.isdigit() else 1,
+        open=step_groups.read_open(query),
     )
 
 
@@ -111,14 +139,26 @@ def _chart(run: Run, wish: Wish) -> dict[str, Any]:
     usual = _usual(run) if wish.usual else {}
     found = [step for step in steps if _fits(step, wish)]
     found = _sorted(found, attempts, wish.sort, now)
-    n_pages = max(1, -(-len(found) // _PAGE))
+    entries = _entries(found, wish)
+    n_pages = max(1, -(-len(entries) // _PAGE))
     page = min(wish.page, n_pages)
     on_path = {step.id for step in critical}
-    shown = found[(page - 1) * _PAGE : page * _PAGE]
+    shown = entries[(page - 1) * _PAGE : page * _PAGE]
     return {
         "rows": [
-            _row(run, step, attempts[step.id], scale, now, is_critical=step.id in on_path, usual=usual)
-            for step in shown
+            _group_row(one, wish, scale, now)
+            if isinstance(one, _Lot)
+            else _row(
+                run,
+                one,
+                attempts[one.id],
+                scale,
+                now,
+                is_critical=one.id in on_path,
+                is_inside=wish.sort == "order" and step_groups.group_of(one) is not None,
+                usual=usual,
+            )
+            for one in shown
         ],
         "ticks": scale.ticks,
         "pauses": scale.pauses,
@@ -128,14 +168,14 @@ def _chart(run: Run, wish: Wish) -> dict[str, Any]:
         "critical": _told(critical, now, scale.seconds),
         "has_usual": bool(usual),
         "pages": (page, n_pages),
-        "earlier_url": _page_url(wish, page - 1) if page > 1 else "",
-        "later_url": _page_url(wish, page + 1) if page < n_pages else "",
+        "earlier_url": wish.query(page=page - 1) if page > 1 else "",
+        "later_url": wish.query(page=page + 1) if page < n_pages else "",
     }
 
 
 def _steps(run: Run) -> list[StepRun]:
-    columns = ("id", "run_id", "kind", "invocation_id", "status", "ordinal", "started_at", "ended_at")
-    found = StepRun.objects.filter(run=run).only(*columns).order_by("ordinal", "id")
+    columns = ("id", "run_id", "kind", "invocation_id", "name", "status", "ordinal", "call_id", *_TIMES)
+    found = step_groups.with_groups(StepRun.objects.filter(run=run)).only(*columns).order_by("ordinal", "id")
     return [step for step in found if step.kind != StepKind.PLAN or step.status != StepStatus.COMPLETED]
 
 
@@ -159,6 +199,45 @@ def _sorted(steps: list[StepRun], attempts: dict[uuid.UUID, list[Attempt]], sort
     return steps
 
 
+@dataclass(frozen=True, slots=True)
+class _Lot:
+    group: step_groups.Group
+    members: list[StepRun]
+
+
+def _entries(steps: list[StepRun], wish: Wish) -> list[StepRun | _Lot]:
+    """Return what has a row: in the order of the calls a group stands before its steps, or for them when closed."""
+    if wish.sort != "order":
+        return list(steps)
+    owners: dict[step_groups.Group | StepRun, list[StepRun]] = {}
+    for step in steps:
+        owners.setdefault(step_groups.group_of(step) or step, []).append(step)
+    entries: list[StepRun | _Lot] = []
+    for owner, members in owners.items():
+        if isinstance(owner, step_groups.Group):
+            entries.append(_Lot(owner, members))
+        if not isinstance(owner, step_groups.Group) or step_groups.is_open(owner, len(members), wish.open):
+            entries += members
+    return entries
+
+
+def _group_row(lot: _Lot, wish: Wish, scale: TimeScale, now: datetime) -> GroupRow:
+    n, tally = len(lot.members), step_groups.tally(step.status for step in lot.members)
+    first = min((step.started_at for step in lot.members if step.started_at), default=None)
+    ends = [step.ended_at for step in lot.members]
+    last = None if None in ends else max(end for end in ends if end)
+    bars = [_bar("run", tally.status, scale, first, last or now, tally.phrase)] if first else []
+    return GroupRow(
+        group=lot.group,
+        tally=tally,
+        state=present.state(tally.status),
+        url=wish.query(open=step_groups.toggled(lot.group, n, wish.open)) or "?",
+        is_open=step_groups.is_open(lot.group, n, wish.open),
+        took=present.span(first, last, now=now),
+        bars=bars,
+    )
+
+
 def _seconds(step: StepRun, now: datetime) -> float:
     return ((step.ended_at or now) - step.started_at).total_seconds() if step.started_at else -1.0
 
@@ -171,6 +250,7 @@ def _row(
     now: datetime,
     *,
     is_critical: bool,
+    is_inside: bool,
     usual: dict[str, float],
 ) -> Row:
     bars = [
@@ -200,6 +280,7 @@ def _row(
         bars=bars,
         is_critical=is_critical,
         versus=_versus(ran[-1] if ran else None, usual_seconds),
+        is_inside=is_inside,
     )
 
 
@@ -284,12 +365,6 @@ def _usual(run: Run) -> dict[str, float]:
 def _choices(steps: list[StepRun]) -> list[tuple[str, str]]:
     found = dict.fromkeys(step.status for step in steps)
     return [(status, present.state(status).word) for status in found]
-
-
-def _page_url(wish: Wish, page: int) -> str:
-    flags = {"critical": wish.critical, "usual": wish.usual, "idle": wish.hide_idle}
-    kept = {name: "1" for name, is_on in flags.items() if is_on}
-    return present.query(q=wish.text, state=wish.state, sort=wish.sort, **kept, page=page)
 
 
 urlpatterns = [path("runs/<str:ref>/timeline/", timeline, name="timeline")]

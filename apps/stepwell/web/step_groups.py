@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from django.db.models import F, Q, QuerySet
@@ -13,6 +13,7 @@ from stepwell.web.run_rows import Segment, segments
 
 #: a group with more steps than this is one row, or one node, until it is opened
 MOST_SHOWN = 8
+_MOST_OPEN = 50
 _MAPS = (DriverCall.Kind.MAP, DriverCall.Kind.PRODUCT)
 
 
@@ -54,6 +55,22 @@ def group_of(step: StepRun) -> Group | None:
     if step.group_id:  # type: ignore[attr-defined]
         return Group(f"g{step.group_id}", step.group_name or step.group_id, "group")  # type: ignore[attr-defined]
     return None
+
+
+def read_open(query: Mapping[str, str]) -> frozenset[str]:
+    """Return the groups an address says are open, or with a minus closed."""
+    keys = [key for key in query.get("open", "")[:4000].split(",") if key]
+    return frozenset(keys[:_MOST_OPEN])
+
+
+def is_open(group: Group, n: int, opened: frozenset[str]) -> bool:
+    """Return whether a group of ``n`` steps is open: one of few is, unless it was closed by hand."""
+    return f"-{group.key}" not in opened if n <= MOST_SHOWN else group.key in opened
+
+
+def toggled(group: Group, n: int, opened: frozenset[str]) -> str:
+    """Return what an address says once the group was opened or closed."""
+    return ",".join(sorted(opened ^ {f"-{group.key}" if n <= MOST_SHOWN else group.key}))
 
 
 def members(steps: QuerySet[StepRun], key: str) -> QuerySet[StepRun]:

@@ -40,7 +40,6 @@ _THRESHOLD = F("plan__options__heartbeat_healthy_threshold")
 _DEFAULT_THRESHOLD = 30
 #: rows of steps; a larger run is looked at in its graph, or group by group
 _MOST_ROWS = 400
-_MOST_OPEN = 50
 #: the order of the table by state
 _BY_STATE = {
     status: place
@@ -130,8 +129,7 @@ class View:
 def read_view(query: Mapping[str, str]) -> View:
     """Return the view that an address asks for."""
     by = "state" if query.get("by") == "state" else "order"
-    keys = [key for key in query.get("open", "")[:4000].split(",") if key]
-    return View(step=query.get("step", ""), by=by, open=frozenset(keys[:_MOST_OPEN]))
+    return View(step=query.get("step", ""), by=by, open=step_groups.read_open(query))
 
 
 def step_table(run: Run, view: View) -> StepTable:
@@ -184,7 +182,8 @@ class _Table:
         plan: list[tuple[step_groups.Group | None, list[StepRun]]] = []
         for owner, members in groups.items():
             group = owner if isinstance(owner, step_groups.Group) else None
-            shown = members if group is None or self._is_open(group, members) else []
+            is_shown = group is None or step_groups.is_open(group, len(members), self._view.open)
+            shown = members if is_shown else []
             room = max(0, _MOST_ROWS - len(listed))
             self.n_hidden += max(0, len(shown) - room)
             listed += shown[:room]
@@ -192,16 +191,7 @@ class _Table:
                 plan.append((group, shown[:room]))
         return listed, plan
 
-    def _is_open(self, group: step_groups.Group, members: list[StepRun]) -> bool:
-        is_few = len(members) <= step_groups.MOST_SHOWN
-        # Few are open unless closed by hand, which the address says with a minus.
-        return f"-{group.key}" not in self._view.open if is_few else group.key in self._view.open
-
     def _group(self, group: step_groups.Group, members: list[StepRun]) -> GroupRow:
-        is_open = self._is_open(group, members)
-        is_few = len(members) <= step_groups.MOST_SHOWN
-        mark = f"-{group.key}" if is_few else group.key
-        keys = self._view.open ^ {mark}
         tally = step_groups.tally(step.status for step in members)
         starts = [step.started_at for step in members if step.started_at]
         ends = [step.ended_at for step in members]
@@ -215,8 +205,8 @@ class _Table:
             group=group,
             tally=tally,
             state=present.state(tally.status),
-            url=self._view.query(open=",".join(sorted(keys))) or "?",
-            is_open=is_open,
+            url=self._view.query(open=step_groups.toggled(group, len(members), self._view.open)) or "?",
+            is_open=step_groups.is_open(group, len(members), self._view.open),
             took=present.span(first, last, now=self._scale.now),
             bars=bars,
         )

@@ -140,6 +140,7 @@ def test_21_a_timeline_explains_time(page, seeded, failed):
     assert row.locator("rect.tl-run").count() == 3
     assert row.locator("rect.tl-wait").count() == 2
     assert row.locator("rect.tl-queued").count() == 3
+    assert row.locator(".state__name").bounding_box()["width"] > 20
     row.locator("a:has(.tl-run)").nth(1).click()
     page.wait_for_url(re.compile("/logs/evaluate/2/$"))
 
