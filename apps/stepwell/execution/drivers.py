@@ -6,6 +6,7 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from uuid import UUID
 
 from django.db import close_old_connections
@@ -43,6 +44,8 @@ class Drivers(threading.Thread):
         self._group = Group()
         self._group.open_bell()
         self._flights: dict[Supervision, Flight] = {}
+        #: their process is gone, what they left is not all stored
+        self._landing: deque[Supervision] = deque()
         self._teller = Teller(wake=self._group.ring)
         self._stopping = threading.Event()
         self._looked_at = 0.0
@@ -77,8 +80,10 @@ class Drivers(threading.Thread):
         elif time.monotonic() - self._looked_at >= _LOOK_SECONDS:
             self._looked_at = time.monotonic()
             self._claim_queued()
-        for supervision in self._group.run_once(_ROUND_SECONDS if self._flights else _LOOK_SECONDS):
-            self._land(supervision)
+        self._landing.extend(self._group.run_once(_ROUND_SECONDS if self._flights else _LOOK_SECONDS))
+        while self._landing:
+            self._land(self._landing[0])
+            self._landing.popleft()
         self._teller.tell()
 
     def _claim_queued(self) -> None:
@@ -117,8 +122,11 @@ class Drivers(threading.Thread):
     def _land(self, supervision: Supervision) -> None:
         flight = self._flights[supervision]
         snapshot = flight.claim.step.run.snapshot
-        hook = land(flight, supervision, host=self._hosts.take(snapshot))
-        self._hosts.release(snapshot)
+        host = self._hosts.take(snapshot)
+        try:
+            hook = land(flight, supervision, host=host)
+        finally:
+            self._hosts.release(snapshot)
         del self._flights[supervision]
         if hook is not None:
             self._flights[hook] = flight
