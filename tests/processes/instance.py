@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,17 @@ QUICK = {
     "STEPWELL_GRACE_SECONDS": "2",
 }
 TERMINAL = {"completed", "failed", "cancelled"}
+
+
+def looks(seconds: float) -> Iterator[bool]:
+    """Yield until the time is over, whether this is the last time; the pauses grow, as each look costs the instance."""
+    deadline = time.monotonic() + seconds
+    pause = 0.03
+    while time.monotonic() < deadline:
+        yield False
+        time.sleep(pause)
+        pause = min(pause * 1.3, 0.25)
+    yield True
 
 
 class RunningInstance:
@@ -79,19 +91,19 @@ class RunningInstance:
 
     def wait_for(self, ref: Any, *statuses: str, seconds: float = 40) -> dict[str, Any]:
         """Return the run once it is in one of ``statuses`` (default: ended)."""
-        deadline = time.monotonic() + seconds
-        while True:
+        for last in looks(seconds):
             run = self.run(ref)
             if run["status"] in (statuses or TERMINAL):
                 return run
-            assert time.monotonic() < deadline, f"run {ref} is still {run['status']}: {self.steps(ref)}"
-            time.sleep(0.05)
+            assert not last, f"run {ref} is still {run['status']}: {self.steps(ref)}"
+        raise AssertionError  # for readers of types: the last look returns or fails
 
     def wait_for_step(self, ref: Any, name: str, *statuses: str, seconds: float = 20) -> None:
-        deadline = time.monotonic() + seconds
-        while self.steps(ref).get(name, {}).get("status") not in statuses:
-            assert time.monotonic() < deadline, self.steps(ref)
-            time.sleep(0.05)
+        for last in looks(seconds):
+            steps = self.steps(ref)
+            if steps.get(name, {}).get("status") in statuses:
+                return
+            assert not last, steps
 
     def log(self, ref: Any, name: str, attempt: int = 1) -> str:
         answer = self.api.get(f"/runs/{ref}/steps/{name}/attempts/{attempt}/log", headers={"Accept": "text/plain"})
@@ -100,10 +112,10 @@ class RunningInstance:
 
     def wait_for_log(self, ref: Any, name: str, text: str, attempt: int = 1, seconds: float = 20) -> None:
         """Wait until the log has ``text``: last hooks run once the result they are told of is stored."""
-        deadline = time.monotonic() + seconds
-        while text not in (log := self.log(ref, name, attempt)):
-            assert time.monotonic() < deadline, f"{text!r} is not in {log!r}"
-            time.sleep(0.05)
+        for last in looks(seconds):
+            if text in (log := self.log(ref, name, attempt)):
+                return
+            assert not last, f"{text!r} is not in {log!r}"
 
     def process_of(self, command: str) -> psutil.Process:
         """Return the child of ``up`` that runs ``stepwell <command>``."""
