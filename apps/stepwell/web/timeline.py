@@ -1,4 +1,4 @@
-"""Time lines: one row per pipeline, its runs as bars, the times its schedules will start it, and a line for now."""
+"""Timelines: one row per pipeline, its runs as bars, the times its schedules will start it, and a line for now."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ SPANS = (6, 24, 72)
 _AHEAD = 0.15
 _NARROWEST = 0.35
 _MOST_TICKS = 60
+#: percent between the middles of two words on the scale
+_APART = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,9 @@ def _hours(window: Window, span: int) -> list[Mark]:
     local = timezone.localtime(window.begin).replace(minute=0, second=0, microsecond=0)
     at = local + timedelta(hours=step - local.hour % step)
     marks = []
-    while window.percent(at) < 98:
-        marks.append(Mark(window.x(at), f"{at:%H:%M}" if at.hour or span == 6 else f"{at:%d %b}"))
+    while (x := window.percent(at)) < 98:
+        text = f"{at:%H:%M}" if at.hour or span == 6 else f"{at:%d %b}"
+        # Not written over the word "now".
+        marks.append(Mark(window.x(at), text if abs(x - 100 * (1 - _AHEAD)) > _APART else ""))
         at = timezone.localtime(at + timedelta(hours=step))
     return marks
