@@ -88,6 +88,21 @@ def test_parameters_survive_as_plain_json() -> None:
     assert typed.complete_parameters(plain) == given
 
 
+class Renamed(BaseModel):
+    rows: list[int] = Field(alias="Rows")
+
+
+def test_fields_with_other_names_outside_have_these_in_schema_and_plain_json() -> None:
+    @pipeline
+    def p(given: Renamed) -> None: ...
+
+    plain = p.plain_parameters(p.complete_parameters({"given": {"Rows": ["1"]}}))
+
+    assert plain == {"given": {"Rows": [1]}}
+    assert set(p.spec().parameters_schema["$defs"]["Renamed"]["properties"]) == {"Rows"}
+    assert p.complete_parameters(plain)["given"] == Renamed(Rows=[1])
+
+
 def test_a_type_without_schema_says_so() -> None:
     made: Pipeline = pipeline(name="p")(lambda: None)
 

@@ -15,16 +15,19 @@ import math
 import sys
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
-from pathlib import Path, PurePath
+from importlib import import_module
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 from uuid import UUID
 
 from stepwell.errors import UsageError
 
 _TAG = "$"
+_SET = "set"
 _PLAIN = (bool, int, str, type(None))
 
 Encoder = Callable[[Any], Any]
@@ -89,6 +92,9 @@ def _sorted_pairs(encoded: Any) -> Any:
     plain = {key: _sorted_pairs(item) for key, item in encoded.items()}
     if encoded.get(_TAG) in {"dict", "counter"}:
         plain["v"] = sorted(plain["v"], key=_dump)
+    if encoded.get(_TAG) == "model":
+        # Models are equal whether a field was given or has its default.
+        plain.pop(_SET, None)
     return plain
 
 
@@ -117,18 +123,21 @@ def _encode_dict(value: dict[Any, Any]) -> Any:
 def _encode_object(value: Any, kind: type) -> Any:
     if is_reference(value):
         return _tagged("uuid", str(value.version_id))
+    if kind is deque:
+        return {**_tagged("deque", _items(value)), **({} if value.maxlen is None else {"maxlen": value.maxlen})}
     if isinstance(value, Enum):
         return _named("enum", kind, {"name": value.name, "v": _encode(value.value)})
     if isinstance(value, PurePath):
-        return _tagged("path", str(value))
+        # A path of another system, or one that no file is asked for, stays one.
+        pure = {} if isinstance(value, Path) else {"type": kind.__name__}
+        return {**_tagged("path", str(value)), **pure}
     if isinstance(value, tuple) and hasattr(kind, "_fields"):
         return _named("namedtuple", kind, {"v": [_encode(item) for item in value]})
     if dataclasses.is_dataclass(value):
         fields = {field.name: _encode(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return _named("dataclass", kind, {"v": fields})
     if _is_model(kind):
-        fields = {name: _encode(getattr(value, name)) for name in kind.model_fields}  # type: ignore[attr-defined]
-        return _named("model", kind, {"v": fields})
+        return _named("model", kind, _model_content(value))
     if kind.__module__ == "numpy" and getattr(value, "shape", None) == () and hasattr(value, "item"):
         return {_TAG: "numpy", "type": kind.__name__, "v": _encode(value.item())}
     name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
@@ -144,6 +153,18 @@ def _tagged(tag: str, content: Any) -> dict[str, Any]:
 
 def _named(tag: str, kind: type, content: dict[str, Any]) -> dict[str, Any]:
     return {_TAG: tag, "type": f"{_module_name(kind.__module__)}:{kind.__qualname__}", **content}
+
+
+def _model_content(value: Any) -> dict[str, Any]:
+    """Return what a pydantic model holds: its fields, extra and private ones if any, and which were set if not all."""
+    fields = type(value).model_fields
+    content: dict[str, Any] = {"v": {name: _encode(getattr(value, name)) for name in fields}}
+    for part, held in (("extra", value.__pydantic_extra__), ("private", value.__pydantic_private__)):
+        if held:
+            content[part] = {name: _encode(item) for name, item in held.items()}
+    if value.model_fields_set != set(fields):
+        content[_SET] = sorted(value.model_fields_set)
+    return content
 
 
 def _is_model(kind: type) -> bool:
@@ -228,7 +249,51 @@ def _read_dataclass(encoded: dict[str, Any]) -> Any:
 def _read_model(encoded: dict[str, Any]) -> Any:
     kind = _loaded(encoded)
     fields = {name: decode(item) for name, item in encoded["v"].items()}
-    return kind(**fields) if kind is not None and _is_model(kind) else fields
+    if kind is None or not _is_model(kind):
+        return fields
+    held = {part: {name: decode(item) for name, item in encoded.get(part, {}).items()} for part in ("extra", "private")}
+    made: Any = kind.__new__(kind)
+    # As a pickle does it: validators may want other values than they give.
+    made.__setstate__(
+        {
+            "__dict__": fields,
+            "__pydantic_extra__": held["extra"] if encoded.get("extra") or _allows_extra(kind) else None,
+            "__pydantic_private__": held["private"] or None,
+            "__pydantic_fields_set__": set(encoded.get(_SET, fields)),
+        }
+    )
+    return made
+
+
+def _allows_extra(kind: Any) -> bool:
+    return bool(kind.model_config.get("extra") == "allow")
+
+
+def _moment(value: datetime.datetime | datetime.time) -> list[Any]:
+    # A value of one of its classes cannot exist before the module is loaded, as with pydantic.
+    zoneinfo = sys.modules.get("zoneinfo")
+    zone = value.tzinfo.key if zoneinfo is not None and isinstance(value.tzinfo, zoneinfo.ZoneInfo) else None
+    return [value.isoformat(), value.fold, *([zone] if zone else [])]
+
+
+def _read_moment(encoded: dict[str, Any], kind: Any) -> Any:
+    text, fold, *zone = [encoded["v"], 0] if isinstance(encoded["v"], str) else encoded["v"]
+    found = kind.fromisoformat(text).replace(fold=fold)
+    if zone:
+        # Only here: what has no time zone does not need it.
+        zoneinfo = import_module("zoneinfo")
+        with suppress(zoneinfo.ZoneInfoNotFoundError):  # this machine has other time zones: the offset stays
+            return found.replace(tzinfo=zoneinfo.ZoneInfo(zone[0]))
+    return found
+
+
+def _read_path(encoded: dict[str, Any]) -> Any:
+    kind = {one.__name__: one for one in (PurePosixPath, PureWindowsPath)}.get(encoded.get("type", ""), Path)
+    return kind(encoded["v"])
+
+
+def _read_deque(encoded: dict[str, Any]) -> Any:
+    return deque(_read_items(encoded), maxlen=encoded.get("maxlen"))
 
 
 def _read_numpy(encoded: dict[str, Any]) -> Any:
@@ -245,15 +310,14 @@ _ENCODERS: dict[type, tuple[str, Encoder]] = {
     tuple: ("tuple", _items),
     set: ("set", _sorted_items),
     frozenset: ("frozenset", _sorted_items),
-    deque: ("deque", _items),
     OrderedDict: ("ordered", _pairs),
     Counter: ("counter", _pairs),
     bytes: ("bytes", _base64),
     bytearray: ("bytearray", _base64),
     complex: ("complex", lambda value: [repr(value.real), repr(value.imag)]),
-    datetime.datetime: ("datetime", lambda value: [value.isoformat(), value.fold]),
+    datetime.datetime: ("datetime", _moment),
     datetime.date: ("date", datetime.date.isoformat),
-    datetime.time: ("time", datetime.time.isoformat),
+    datetime.time: ("time", lambda value: _moment(value) if value.tzinfo or value.fold else value.isoformat()),
     datetime.timedelta: ("timedelta", _seconds),
     Decimal: ("decimal", str),
     Fraction: ("fraction", str),
@@ -267,20 +331,20 @@ _DECODERS: dict[str, Callable[[dict[str, Any]], Any]] = {
     "tuple": lambda encoded: tuple(_read_items(encoded)),
     "set": lambda encoded: set(_read_items(encoded)),
     "frozenset": lambda encoded: frozenset(_read_items(encoded)),
-    "deque": lambda encoded: deque(_read_items(encoded)),
+    "deque": _read_deque,
     "ordered": lambda encoded: OrderedDict(_read_pairs(encoded)),
     "counter": lambda encoded: Counter(dict(_read_pairs(encoded))),
     "bytes": lambda encoded: base64.b64decode(encoded["v"]),
     "bytearray": lambda encoded: bytearray(base64.b64decode(encoded["v"])),
     "complex": lambda encoded: complex(*map(float, encoded["v"])),
-    "datetime": lambda encoded: datetime.datetime.fromisoformat(encoded["v"][0]).replace(fold=encoded["v"][1]),
+    "datetime": lambda encoded: _read_moment(encoded, datetime.datetime),
     "date": lambda encoded: datetime.date.fromisoformat(encoded["v"]),
-    "time": lambda encoded: datetime.time.fromisoformat(encoded["v"]),
+    "time": lambda encoded: _read_moment(encoded, datetime.time),
     "timedelta": lambda encoded: datetime.timedelta(*encoded["v"]),
     "decimal": lambda encoded: Decimal(encoded["v"]),
     "fraction": lambda encoded: Fraction(encoded["v"]),
     "uuid": lambda encoded: UUID(encoded["v"]),
-    "path": lambda encoded: Path(encoded["v"]),
+    "path": _read_path,
     "range": lambda encoded: range(*encoded["v"]),
     "enum": _read_enum,
     "namedtuple": _read_namedtuple,

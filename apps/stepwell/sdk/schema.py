@@ -41,7 +41,7 @@ def plain(item: Input, value: Any) -> Any:
     checker = adapter(item.annotation)
     if checker is not None:
         try:
-            return checker.dump_python(checker.validate_python(value), mode="json", warnings=False)
+            return checker.dump_python(checker.validate_python(value), mode="json", by_alias=True, warnings=False)
         except (ValidationError, PydanticSerializationError, ValueError):
             pass
     try:
