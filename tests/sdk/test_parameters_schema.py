@@ -99,7 +99,7 @@ def test_fields_with_other_names_outside_have_these_in_schema_and_plain_json() -
     plain = p.plain_parameters(p.complete_parameters({"given": {"Rows": ["1"]}}))
 
     assert plain == {"given": {"Rows": [1]}}
-    assert set(p.spec().parameters_schema["$defs"]["Renamed"]["properties"]) == {"Rows"}
+    assert set(p.spec().parameters_schema["properties"]["given"]["properties"]) == {"Rows"}
     assert p.complete_parameters(plain)["given"] == Renamed(Rows=[1])
 
 
