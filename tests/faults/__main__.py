@@ -7,7 +7,17 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TYPE_CHECKING
+
+from tests.faults.scenarios import STORES
+
+if TYPE_CHECKING:
+    from tests.faults.harness import Result
+    from tests.faults.mutants import Mutant
+    from tests.faults.page import Page
+    from tests.faults.scenarios import Scenario
 
 
 def main() -> int:
@@ -17,7 +27,9 @@ def main() -> int:
     parser.add_argument("--mutants", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--lanes", type=int, default=os.cpu_count() or 2, help="scenarios at the same time")
     parser.add_argument("--only-mutants", action="store_true", help="leave out the program as it is")
-    parser.add_argument("--write", action="store_true", help="write the table into docs/reliability.md")
+    parser.add_argument("--write", action="store_true", help="write what was played into the table of the page")
+    parser.add_argument("--resume", action="store_true", help="leave out what held, or was caught, by that table")
+    parser.add_argument("--minutes", type=float, default=120, help="begin nothing after this long (default: 120)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="stepwell-faults-") as folder:
         os.environ["STEPWELL_HOME"] = f"{folder}/own"
@@ -31,32 +43,48 @@ def main() -> int:
 def _run(options: argparse.Namespace) -> int:
     from tests.faults import harness, table
     from tests.faults.mutants import all_mutants
+    from tests.faults.page import Page
 
     began = time.monotonic()
-    scenarios = harness.load_scenarios()
-    chosen = [scenarios[name] for name in options.names or scenarios]
-    stores = {options.store} if options.store else {"sqlite", "postgres"}
-    folder = harness.prepare(stores)
+    page = Page(harness.load_scenarios(), all_mutants())
+    todo = list(_todo(options, page))
+    folder = harness.prepare({store for _, store, _ in todo})
+    results: list[Result] = []
+    caught: list[tuple[Mutant, Result]] = []
+
+    def play(scenario: Scenario, store: str, mutant: Mutant | None) -> Result | None:
+        if time.monotonic() - began > options.minutes * 60:
+            return None
+        return harness.play(scenario, store, prepared=folder, mutant=mutant)
+
     with ThreadPoolExecutor(options.lanes) as lanes:
-        plays = [
-            lanes.submit(harness.play, one, store, prepared=folder)
-            for one in sorted(chosen, key=lambda one: one.limit)
-            for store in one.stores
-            if store in stores and not options.only_mutants
-        ]
-        seeded = [
-            mutant for mutant in all_mutants() if scenarios.get(mutant.scenario) in chosen and mutant.store in stores
-        ]
-        trials = [
-            (
-                mutant,
-                lanes.submit(harness.play, scenarios[mutant.scenario], mutant.store, prepared=folder, mutant=mutant),
-            )
-            for mutant in (seeded if options.mutants else [])
-        ]
-        results = [table.show(play.result()) for play in as_completed(plays)]
-        caught = [table.show_mutant(mutant, trial.result()) for mutant, trial in trials]
-    return table.summarise(results, caught, seconds=time.monotonic() - began, write=options.write)
+        playing = {lanes.submit(play, *one): one[2] for one in todo}
+        for future in as_completed(playing):
+            mutant, result = playing[future], future.result()
+            if result is None:
+                continue
+            if mutant is None:
+                results.append(table.show(result))
+            else:
+                caught.append(table.show_mutant(mutant, result))
+            if options.write:
+                page.store(result, mutant)
+    unplayed = len(todo) - len(results) - len(caught)
+    return table.summarise(results, caught, unplayed=unplayed, seconds=time.monotonic() - began)
+
+
+def _todo(options: argparse.Namespace, page: Page) -> Iterator[tuple[Scenario, str, Mutant | None]]:
+    """Yield what to play where: the program as it is, the shortest first, then with a mistake in it."""
+    chosen = {name: page.scenarios[name] for name in options.names or page.scenarios}
+    stores = [options.store] if options.store else STORES
+    for one in sorted(chosen.values(), key=lambda one: one.limit):
+        for store in one.stores:
+            if store in stores and not options.only_mutants and not (options.resume and page.is_known(one.name, store)):
+                yield one, store, None
+    for mutant in page.mutants if options.mutants else ():
+        is_chosen = mutant.scenario in chosen and mutant.store in stores
+        if is_chosen and not (options.resume and page.is_caught(mutant)):
+            yield chosen[mutant.scenario], mutant.store, mutant
 
 
 if __name__ == "__main__":

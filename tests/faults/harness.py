@@ -21,6 +21,8 @@ from tests.faults.scenarios import SCENARIOS, Scenario, modules
 from tests.faults.stores import Postgres, has_redis, postgres_programs
 
 ROOT = APPS.parent
+#: how much slower than on a quiet machine a scenario may be before it is called hung
+_SLOWEST = 4
 USER_FILE = Path(__file__).parent / "user" / "faulty.py"
 
 
@@ -35,6 +37,13 @@ class Result:
     violations: list[str] = field(default_factory=list)
     figures: dict[str, object] = field(default_factory=dict)
     skipped: str = ""
+    #: the scenario itself did not get to its end: that says nothing of the product
+    broke: bool = False
+
+    @property
+    def caught(self) -> bool:
+        """Whether it noticed that something is wrong with the product."""
+        return bool(self.violations) and not self.broke
 
 
 def load_scenarios() -> dict[str, Scenario]:
@@ -125,20 +134,22 @@ def _play(scenario: Scenario, store: str, *, prepared: Path, folder: Path, apps:
         text=True,
         start_new_session=True,
     )
+    limit = scenario.limit * _SLOWEST
     try:
-        printed, _ = process.communicate(timeout=scenario.limit * 4)
+        printed, _ = process.communicate(timeout=limit)
         told = json.loads(printed.splitlines()[-1])
     except subprocess.TimeoutExpired:
         _end(process)
         return Result(
             scenario=scenario,
             store=store,
-            violations=[f"-- not done after {scenario.limit:g} s"],
-            seconds=scenario.limit,
+            violations=[f"-- not done after {limit:g} s"],
+            seconds=limit,
+            broke=True,
         )
     except (ValueError, IndexError):
         said = (folder / "play.log").read_text()[-1500:]
-        return Result(scenario=scenario, store=store, violations=[f"-- the scenario broke: {said}"])
+        return Result(scenario=scenario, store=store, violations=[f"-- the scenario broke: {said}"], broke=True)
     return Result(scenario=scenario, store=store, **told)
 
 

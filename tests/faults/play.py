@@ -11,7 +11,7 @@ import time
 import traceback
 from pathlib import Path
 
-from tests.faults.scenarios import SCENARIOS, modules
+from tests.faults.scenarios import SCENARIOS, NotHere, modules
 from tests.faults.stores import Postgres, Redis
 
 
@@ -50,21 +50,30 @@ def _play(name: str, kind: str, folder: Path, postgres: Postgres | None, redis: 
     stage = Stage(folder, kind=kind, postgres=postgres, redis=redis)
     began = time.monotonic()
     found: list[str] = []
-    times = 1
+    skipped, broke, times = "", False, 1
     try:
         times = scenario.play(stage) or 1
         found = oracle.violations(stage)
     except AssertionError as exc:
         found = [f"-- {exc}", *oracle.violations(stage)]
+    except NotHere as exc:
+        skipped = str(exc)
     except Exception:
-        found = [f"-- {traceback.format_exc()}"]
+        found, broke = [f"-- {traceback.format_exc()}"], True
     finally:
         stage.close()
         for server in (redis, postgres):
             if server is not None:
                 server.stop()
     seconds = round(time.monotonic() - began, 1)
-    return {"violations": found, "times": times, "seconds": seconds, "figures": stage.figures}
+    return {
+        "violations": found,
+        "times": times,
+        "seconds": seconds,
+        "figures": stage.figures,
+        "skipped": skipped,
+        "broke": broke,
+    }
 
 
 if __name__ == "__main__":

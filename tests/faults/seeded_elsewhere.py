@@ -35,7 +35,7 @@ MUTANTS = (
     Mutant(
         name="the supervisor says it holds for ever",
         file="engine/supervision.py",
-        old='"until": self._stored_at + self._pace.hold',
+        old='"until": since + self._pace.hold',
         new='"until": self._now + 1e6',
         scenario="partition",
         store="postgres",

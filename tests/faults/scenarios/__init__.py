@@ -10,6 +10,10 @@ from typing import Any
 STORES = ("sqlite", "postgres")
 
 
+class NotHere(Exception):
+    """A scenario cannot be played on this machine."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scenario:
     """``play(stage)`` returns how often it injected its fault (None: once)."""
@@ -21,7 +25,7 @@ class Scenario:
     stores: tuple[str, ...]
     #: in ``make test`` too, on SQLite
     is_quick: bool
-    #: seconds after which it is stopped and counts as failed
+    #: seconds, on a quiet machine, after which it is stopped and counts as failed
     limit: float
 
 
