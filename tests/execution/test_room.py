@@ -14,7 +14,7 @@ from stepwell.execution import moves, nodes, room, worker
 from stepwell.execution.room import Need, Room
 from stepwell.execution.watching import StopRequests
 from stepwell.kit.models import DbNow
-from stepwell.runs.models import RunEvent, RunnerNode
+from stepwell.runs.models import RunEvent, RunnerNode, StepRun
 from tests.execution.make import make_node, make_run, queue
 
 
@@ -85,6 +85,7 @@ def test_a_runner_that_stops_lets_nobody_wait():
     assert place.enter(Need(gpus=1), unless=lambda: True) is None
     assert place.enter(Need(gpus=2), unless=never) is None
     assert place._used_gpus == 0
+    assert place._crashes == [0]
 
 
 def test_busy_gpus_are_not_waited_for():
@@ -93,6 +94,21 @@ def test_busy_gpus_are_not_waited_for():
     assert place.enter(Need(gpus=1), unless=never) is None
     place.leave(taken)
     assert place.enter(Need(gpus=1), unless=never) == Need(gpus=1)
+
+
+def test_a_step_with_no_crash_left_to_spend_keeps_apart_from_others_that_crashed():
+    place = Room(slots=lambda: 4, gpus=0)
+    once = place.enter(Need(crashes=1), unless=never)
+    assert place.enter(Need(), unless=never)
+    assert place.enter(Need(crashes=1), unless=never)
+    assert place.enter(Need(crashes=2), unless=never) is None
+    place.leave(once)
+    place.leave(once)
+
+    assert place.enter(Need(crashes=2), unless=never)
+    assert place.enter(Need(crashes=1), unless=never) is None
+    assert place.enter(Need(crashes=2), unless=never) is None
+    assert place.enter(Need(), unless=never)
 
 
 @pytest.mark.parametrize("label", [{"gpu": "two"}, {"gpu": "-1"}, {"": "x"}, {"a b": "x"}])
@@ -124,6 +140,11 @@ class TestWaiting:
         )
         made.rung = rung
         return made
+
+    def test_the_need_of_a_step_says_how_often_it_crashed(self, attempt):
+        StepRun.objects.update(crashes=2)
+
+        assert room.need_of(attempt.id) == Need(gpus=2, crashes=2)
 
     def test_a_step_that_no_runner_can_take_says_why_it_waits_once(self, attempt, without_gpu):
         without_gpu.take(attempt.id)

@@ -1,4 +1,8 @@
-"""What a step takes of the runner it runs on: slots by ``cpu_count``, GPUs by ``gpu_count`` and the runner's label."""
+"""What a step takes of the runner it runs on: slots by ``cpu_count``, GPUs by ``gpu_count`` and the runner's label.
+
+A step may take the whole runner or step host down with it, and everything beside it is charged with that crash too.
+So those that crashed before keep apart once one of them has no crash left to spend.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,11 @@ import re
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
+
+from django.conf import settings
 
 from stepwell.core.status import StepKind, StepStatus
 from stepwell.errors import UsageError
@@ -29,14 +35,22 @@ class Need:
 
     slots: int = 1
     gpus: int = 0
+    #: how often the step crashed before
+    crashes: int = 0
+
+    def must_be_apart(self, crashes: int) -> bool:
+        """Return whether one that crashed so often may have been in the same crash, and the next is the last of one."""
+        fewer, more = sorted((self.crashes, crashes))
+        return fewer > 0 and more >= settings.CRASH_BUDGET - 1
 
 
 def need_of(attempt_id: UUID) -> Need:
     """Return what the step of an attempt takes; where a step operator runs it, that is the operator's to have."""
-    found = Attempt.objects.filter(id=attempt_id).values_list("step_run__kind", "step_run__plan__options").first()
-    kind, options = found or (StepKind.STEP, {})
+    asked = ("step_run__kind", "step_run__plan__options", "step_run__crashes")
+    kind, options, crashes = Attempt.objects.filter(id=attempt_id).values_list(*asked).first() or (StepKind.STEP, {}, 0)
     # Hidden steps run in any slot, and a driver is handed over at once.
-    return need_of_options(options or {}) if kind == StepKind.STEP else Need()
+    need = need_of_options(options or {}) if kind == StepKind.STEP else Need()
+    return replace(need, crashes=crashes)
 
 
 def need_of_options(options: Mapping[str, Any]) -> Need:
@@ -53,6 +67,8 @@ class Room:
         self.gpus = gpus
         self._slots = slots
         self._used_slots = self._used_gpus = 0
+        #: how often each step that is here crashed before
+        self._crashes: list[int] = []
         self._line: deque[object] = deque()
         self._changed = threading.Condition()
 
@@ -67,22 +83,22 @@ class Room:
     def enter(self, need: Need, *, unless: Callable[[], bool]) -> Need | None:
         """Take what a step needs, waiting for slots, and return it for ``leave``.
 
-        None when its GPUs are busy now, or ``unless`` says to stop. A step that needs more slots than there are waits
-        until all are free.
+        None when its GPUs are busy now, it must not run beside what is here, or ``unless`` says to stop. A step that
+        needs more slots than there are waits until all are free.
         """
         ticket = object()
         with self._changed:
-            if self._used_gpus + need.gpus > self.gpus:
+            if self._used_gpus + need.gpus > self.gpus or any(map(need.must_be_apart, self._crashes)):
                 return None
-            self._used_gpus += need.gpus
+            self._hold(need)
             self._line.append(ticket)
             try:
                 while not (self._line[0] is ticket and self._fits(need)):
                     if unless():
-                        self._used_gpus -= need.gpus
+                        self._let_go(need)
                         return None
                     self._changed.wait(_LOOK_SECONDS)
-                taken = Need(slots=self._capped(need), gpus=need.gpus)
+                taken = replace(need, slots=self._capped(need))
                 self._used_slots += taken.slots
                 return taken
             finally:
@@ -93,8 +109,16 @@ class Room:
         """Give back what ``enter`` returned."""
         with self._changed:
             self._used_slots -= taken.slots
-            self._used_gpus -= taken.gpus
+            self._let_go(taken)
             self._changed.notify_all()
+
+    def _hold(self, need: Need) -> None:
+        self._used_gpus += need.gpus
+        self._crashes.append(need.crashes)
+
+    def _let_go(self, need: Need) -> None:
+        self._used_gpus -= need.gpus
+        self._crashes.remove(need.crashes)
 
     def _fits(self, need: Need) -> bool:
         return self._used_slots + self._capped(need) <= self.slots
@@ -105,7 +129,7 @@ class Room:
 
 @dataclass(slots=True)
 class Held:
-    """Attempts that wait for busy GPUs of this runner. Safe to use from several threads."""
+    """Attempts that wait until others have left this runner. Safe to use from several threads."""
 
     _attempts: list[UUID] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)

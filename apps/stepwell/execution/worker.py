@@ -66,7 +66,7 @@ class Worker:
     ) -> None:
         self.node_id = node_id
         self.room = place
-        self._for_gpus = Held()
+        self._held_back = Held()
         self._hosts = hosts
         self._stops = stops
         #: takes a claimed driver, which must not keep a step slot
@@ -106,7 +106,7 @@ class Worker:
                 return self._claim_and_run(attempt_id)
             finally:
                 self.room.leave(taken)
-                for waiting in self._for_gpus.take_all() if taken.gpus else ():
+                for waiting in self._held_back.take_all() if taken.gpus or taken.crashes else ():
                     ring(waiting)
         finally:
             self._held.discard(attempt_id)
@@ -132,7 +132,7 @@ class Worker:
         if self._stops.draining.is_set():
             ring(attempt_id)
         else:
-            self._for_gpus.add(attempt_id)
+            self._held_back.add(attempt_id)
         return None
 
     def _run(self, claimed: Claim) -> UUID | None:
