@@ -5,6 +5,7 @@ from __future__ import annotations
 import dis
 import functools
 import inspect
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -16,24 +17,32 @@ from stepwell.sdk import sourcecode, typenames
 
 #: a step that reaches more than this is cut off here; the key still covers what was found first
 _MOST_PARTS = 500
+#: functions in lists in tables are found, deeper ones are not
+_DEEPEST = 4
+_MOST_LAYERS = 20
 
 
 def reached_parts(entry: Any) -> dict[str, str]:
     """Return part name -> hash for everything of the user's own that ``entry`` (a function or class) reaches."""
     parts: dict[str, str] = {}
-    seen: set[int] = {id(entry)}
+    # Its own text is another part; that of decorators around it is not.
+    seen: set[int] = {id(inspect.unwrap(entry))}
     waiting = [entry]
+
+    def count(part: str, found: str) -> None:
+        # Two lambdas of one module share their name, as do variables of two closures.
+        parts[part] = hash_text(parts[part] + found) if parts.get(part, found) != found else found
+
     while waiting and len(parts) < _MOST_PARTS:
         for name, value in _names_used(waiting.pop(0)):
-            if (code := _own_code(value)) is not None:
+            codes = _own_codes(value)
+            for code in codes:
                 if id(code) not in seen:
                     seen.add(id(code))
-                    part = f"helper {typenames.printable(code)}"
-                    # Two lambdas of one module share their name.
-                    parts[part] = hash_text(parts.get(part, "") + sourcecode.hashable_text(code))
+                    count(f"helper {typenames.printable(code)}", hash_text(_text(code)))
                     waiting.append(code)
-            elif (constant := _constant_hash(value)) is not None:
-                parts[f"constant {name}"] = constant
+            if not codes and (constant := _constant_hash(value)) is not None:
+                count(f"constant {name}", constant)
     return parts
 
 
@@ -51,16 +60,45 @@ def imported_files(entry: Any, root: str) -> dict[str, str]:
     return parts
 
 
+def _text(code: Any) -> str:
+    # A wrapper passes for what it wraps; its own code tells what it does around that.
+    is_wrapper = inspect.isfunction(code) and hasattr(code, "__wrapped__")
+    return sourcecode.hashable_text(code.__code__ if is_wrapper else code)
+
+
 def _names_used(thing: Any) -> Iterator[tuple[str, Any]]:
     """Yield (name, value) for globals, closure cells and attributes of own modules that a function or class uses."""
     if isinstance(thing, type):
         yield from ((base.__name__, base) for base in thing.__bases__)
+        yield from ((name, found) for name, found in _methods_of(thing) if hasattr(found, "__wrapped__"))
+    elif hasattr(thing, "__wrapped__"):
+        yield "", thing
     for function in _functions_in(thing):
-        cells = inspect.getclosurevars(function) if function.__closure__ else None
-        yield from (cells.nonlocals.items() if cells else ())
-        space, module = function.__globals__, function.__module__ or ""
-        for code in _codes_in(function.__code__):
-            yield from _globals_used(code, space, typenames.module_name(module))
+        for name, value in _values_used(function):
+            yield from _pieces(name, value)
+
+
+def _values_used(function: Any) -> Iterator[tuple[str, Any]]:
+    cells = inspect.getclosurevars(function) if function.__closure__ else None
+    yield from (cells.nonlocals.items() if cells else ())
+    space, module = function.__globals__, function.__module__ or ""
+    for code in _codes_in(function.__code__):
+        yield from _globals_used(code, space, typenames.module_name(module))
+
+
+def _pieces(name: str, value: Any, depth: int = 0) -> Iterator[tuple[str, Any]]:
+    """Yield a value, or what it is made of: a partial of function and arguments, a table of what it holds."""
+    if isinstance(value, functools.partial):
+        yield name, value.func
+        yield from _pieces(f"{name} arguments", [*value.args, *value.keywords.items()], depth)
+    elif isinstance(value, dict | list | tuple) and depth < _DEEPEST and _constant_hash(value) is None:
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        for number, (key, item) in enumerate(itertools.islice(pairs, _MOST_PARTS)):
+            # What other keys look like may differ from process to process.
+            shown = key if isinstance(key, str | int) else number
+            yield from _pieces(f"{name}[{shown}]", item, depth + 1)
+    else:
+        yield name, value
 
 
 def _globals_used(code: CodeType, space: dict[str, Any], module: str) -> Iterator[tuple[str, Any]]:
@@ -78,14 +116,18 @@ def _globals_used(code: CodeType, space: dict[str, Any], module: str) -> Iterato
             yield f"{module}.{name}", value
 
 
+def _methods_of(kind: type) -> Iterator[tuple[str, Any]]:
+    for name, value in vars(kind).items():
+        inner = value.fget if isinstance(value, property) else value
+        yield name, getattr(inner, "__func__", inner)
+
+
 def _functions_in(thing: Any) -> Iterator[Any]:
     if isinstance(thing, type):
-        for value in vars(thing).values():
-            inner = value.fget if isinstance(value, property) else value
-            function = sourcecode.function_of(getattr(inner, "__func__", inner))
-            if function is not None:
-                yield function
+        yield from (found for _, method in _methods_of(thing) if (found := sourcecode.function_of(method)) is not None)
         return
+    if inspect.isfunction(thing) and hasattr(thing, "__wrapped__"):
+        yield thing
     function = sourcecode.function_of(getattr(thing, "entrypoint", thing))
     if function is not None:
         yield function
@@ -108,15 +150,32 @@ def _imports_in(code: CodeType) -> set[str]:
     }
 
 
-def _own_code(value: Any) -> Any:
-    """Return the function or class of the user's own that a value is, wraps, or is an instance of; else None."""
-    if isinstance(value, functools.partial):
-        return _own_code(value.func)
+def _own_codes(value: Any) -> list[Any]:
+    """Return the functions and classes of the user's own that a value is, wraps, or is an instance of."""
     if not callable(value):
-        return None
-    inner = inspect.unwrap(value)
-    inner = getattr(inner, "__func__", inner)
+        return []
+    found = [code for code in map(_code_of, _layers(value)) if code is not None]
+    return [code for number, code in enumerate(found) if not any(code is other for other in found[:number])]
+
+
+def _layers(value: Any) -> Iterator[Any]:
+    """Yield a callable and what it wraps, the outermost first."""
+    for _ in range(_MOST_LAYERS):
+        yield value
+        if not hasattr(value, "__wrapped__"):
+            return
+        value = value.__wrapped__
+
+
+def _code_of(layer: Any) -> Any:
+    inner = getattr(layer, "__func__", layer)
+    if inspect.isfunction(inner) and hasattr(inner, "__wrapped__"):
+        # It has the module of what it wraps.
+        return inner if sourcecode.is_own_file(inner.__code__.co_filename) else None
     if not (inspect.isfunction(inner) or isinstance(inner, type)):
+        if hasattr(type(inner), "__wrapped__"):
+            # A step: its class is made of the function, which is the next layer.
+            return None
         inner = type(inner)
     module = getattr(inner, "__module__", None)
     return inner if isinstance(module, str) and sourcecode.is_own(module) else None

@@ -37,7 +37,7 @@ def hashable_text(thing: Any) -> str:
         node = None
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         return "\n".join(line.rstrip() for line in text.splitlines()[node.lineno - 1 :])
-    code = getattr(inspect.unwrap(thing), "__code__", None)
+    code = thing if isinstance(thing, CodeType) else getattr(inspect.unwrap(thing), "__code__", None)
     return code_text(code) if code is not None else text
 
 
