@@ -104,3 +104,16 @@ def test_a_failed_run_of_a_main_block_is_said_in_one_line(instance):
 
     assert done.returncode == 1, told(done)
     assert "stepwell: run 1 did not complete. ValueError: told to fail" in done.stderr
+
+
+def test_a_zenml_script_that_only_stores_a_schedule_runs_nothing(instance):
+    (instance.folder / "nightly.py").write_text(
+        "from zenml import pipeline, step\nfrom zenml.config.schedule import Schedule\n\n\n"
+        "@step\ndef work() -> int:\n    return 1\n\n\n@pipeline\ndef nightly():\n    work()\n\n\n"
+        "if __name__ == '__main__':\n    nightly.with_options(schedule=Schedule(cron_expression='0 3 * * *'))()\n"
+    )
+    done = instance.stepwell("run", "nightly.py")
+
+    assert done.returncode == 0, told(done)
+    assert "Schedule nightly-schedule of nightly is stored." in done.stdout + done.stderr
+    assert instance.runs() == []

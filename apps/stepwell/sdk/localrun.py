@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 n_calls = 0
 
 
+def count_call() -> None:
+    """Note that the script has called a pipeline: ``stepwell run`` runs the only one of a file that calls none."""
+    global n_calls
+    n_calls += 1
+
+
 def run(pipeline: Pipeline, parameters: Mapping[str, Any]) -> Any:
     """Trace a pipeline, run it in this process's charge, and return the run.
 
@@ -37,8 +43,7 @@ def run(pipeline: Pipeline, parameters: Mapping[str, Any]) -> Any:
         Exception: What the first failing step raised; ``exc.run`` is the run.
         RunFailed: The run did not complete for another reason.
     """
-    global n_calls
-    n_calls += 1
+    count_call()
     values = pipeline.complete_parameters(parameters)
     plan, invocations = pipeline.trace(values)
     for warning in plan.warnings:

@@ -129,6 +129,7 @@ class Pipeline:
                 f"Pipeline {self.name} is called inside a running step.", hint="Call it from a script or a pipeline."
             )
         if self.schedule is not None:
+            localrun.count_call()
             # By name: a script that schedules nothing does not load what cron needs.
             scheduled = importlib.import_module("stepwell.sdk.scheduled")
             return scheduled.store(self, self._origin, self.schedule, self._bind(args, kwargs))
@@ -216,6 +217,7 @@ class Pipeline:
             UsageError: The run is another pipeline's, or a parameter, a step or an option does not fit.
             Conflict: The scope is not ``whole`` and the run has not ended.
         """
+        localrun.count_call()
         # By name: the client is for those who look at what a run made.
         made: PipelineRun = importlib.import_module("stepwell.sdk.replays").replay(self.name, run, **changes)
         return made
