@@ -105,6 +105,14 @@ def test_an_exception_that_cannot_travel_is_told_in_words(server: Server) -> Non
     assert (caught.value.step, caught.value.run.number) == ("double", 7)
 
 
+def test_a_step_that_left_no_exception_is_named_once(server: Server) -> None:
+    server.answer = {"status": "failed", "failed_step": "double", "reason": "double failed: killed by signal 9"}
+
+    with pytest.raises(StepExecutionException) as caught:
+        p(1)
+    assert str(caught.value) == "Step double failed: killed by signal 9."
+
+
 def test_a_run_that_was_cancelled_is_no_success(server: Server) -> None:
     server.answer = {"status": "cancelled", "reason": "cancelled by ana"}
 

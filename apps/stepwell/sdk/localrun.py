@@ -129,7 +129,9 @@ def _is_single_threaded() -> bool:
 def _failure(result: Any, run: PipelineRun) -> BaseException:
     said = StepExecutionException if result.failed_step else RunFailed
     what = f"Step {result.failed_step} failed" if result.failed_step else f"The run was {result.status}"
-    detail = ": ".join(part for part in (result.error_type, result.error_message) if part) or result.reason
+    detail = ": ".join(part for part in (result.error_type, result.error_message) if part)
+    # The run's own reason begins with the step, for those who read it without one.
+    detail = detail or result.reason.removeprefix(f"{result.failed_step} failed: ")
     failure: BaseException = said(
         f"{what}: {detail.rstrip('.')}." if detail else f"{what}.", run=run, step=result.failed_step
     )
