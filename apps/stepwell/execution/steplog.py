@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from stepwell.core.plan import StepOptions
@@ -70,9 +71,10 @@ def option_remarks(options: StepOptions) -> list[str]:
 
 
 def _show(chunk: bytes) -> None:
-    try:
-        sys.stdout.buffer.write(chunk)
-        sys.stdout.buffer.flush()
-    except (AttributeError, OSError, ValueError):
-        # A notebook's stdout has no buffer, a closed one cannot be written; the log is kept either way.
-        pass
+    # A notebook's stdout takes text only; a closed one cannot be written. The log is kept either way.
+    with suppress(AttributeError, OSError, ValueError):
+        if buffer := getattr(sys.stdout, "buffer", None):
+            buffer.write(chunk)
+        else:
+            sys.stdout.write(chunk.decode("utf-8", "replace"))
+        sys.stdout.flush()
