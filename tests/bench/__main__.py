@@ -23,7 +23,7 @@ CHAIN, LONG_CHAIN, FAN = 20, 200, 100
 
 class Bench:
     def __init__(self, folder: Path) -> None:
-        self._instance = Instance(folder=folder)
+        self._instance = Instance(folder=folder, warm=False)
         self._folder = folder
 
     def seconds(self, text: str, **values: object) -> float:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from stepwell.core import failpoints
@@ -89,20 +89,27 @@ def _claim(attempt_id: UUID, owner_id: UUID, *, script: bool) -> Claim:
     )
     if not taken:
         raise _Taken
-    attempt = Attempt.objects.select_related("step_run__run__snapshot", "step_run__run__pipeline").get(id=attempt_id)
+    attempt = _with_step().get(id=attempt_id)
     step = attempt.step_run
     started_at = step.started_at or now
     if step.status != StepStatus.QUEUED or not moves.move_step(step, StepStatus.RUNNING, started_at=started_at):
         raise _Taken
-    moves.move_run(step.run_id, RunStatus.RUNNING, old=(RunStatus.QUEUED,), started_at=now)
+    if step.run.status == RunStatus.QUEUED:
+        moves.move_run(step.run_id, RunStatus.RUNNING, old=(RunStatus.QUEUED,), started_at=now)
     events.record(step.run_id, "attempt.status", attempt_payload(attempt))
     return Claim(attempt=attempt, step=step, owner_id=owner_id, fence=attempt.fence)
 
 
+def _with_step() -> QuerySet[Attempt]:
+    """Return attempts with all that starting one needs; a spec tells of every step of its pipeline."""
+    attempts = Attempt.objects.select_related("step_run__run__snapshot", "step_run__run__pipeline")
+    return attempts.defer("step_run__run__snapshot__spec", "step_run__run__snapshot__environment")
+
+
 def _stored(attempt_id: UUID, owner_id: UUID) -> Claim | None:
     """Return the claim whose answer was lost, if it was stored."""
-    mine = Attempt.objects.filter(id=attempt_id, status=AttemptStatus.RUNNING, owner_id=owner_id, pid=None)
-    attempt = mine.select_related("step_run__run__snapshot", "step_run__run__pipeline").first()
+    mine = _with_step().filter(id=attempt_id, status=AttemptStatus.RUNNING, owner_id=owner_id, pid=None)
+    attempt = mine.first()
     return attempt and Claim(attempt=attempt, step=attempt.step_run, owner_id=owner_id, fence=attempt.fence)
 
 

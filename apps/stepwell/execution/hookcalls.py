@@ -64,10 +64,7 @@ def pickled_exception(outcome: Outcome) -> str:
 
 
 def _due(step: StepRun, outcome: Outcome) -> list[str]:
-    options = step.plan.get("options") or {}
-    hooks = options.get("hooks") or {}
-    if not options.get("hooks_enabled", True) or not any(hooks.get(name) for name in _AT_END):
-        return []
+    wanted = _wanted(step)
     names = []
     if outcome.status in (AttemptStatus.COMPLETED, AttemptStatus.FAILED):
         names.append("on_end")
@@ -75,7 +72,14 @@ def _due(step: StepRun, outcome: Outcome) -> list[str]:
         names.append("on_success")
     elif step.status == StepStatus.FAILED:
         names.append("on_failure")
-    return [name for name in names if hooks.get(name)]
+    return [name for name in names if name in wanted]
+
+
+def _wanted(step: StepRun) -> list[str]:
+    """Return the hooks that a step has for its end."""
+    options = step.plan.get("options") or {}
+    hooks = (options.get("hooks") or {}) if options.get("hooks_enabled", True) else {}
+    return [name for name in _AT_END if hooks.get(name)]
 
 
 _AT_END = ("on_end", "on_success", "on_failure")
@@ -109,6 +113,8 @@ def settle(claim: Claim, ended: Supervision, *, begun: set[str]) -> None:
 
 def open_calls(claim: Claim) -> list[HookCall]:
     """Return the hooks that are still owed for the attempt, in the order they run in."""
+    if not _wanted(claim.step):
+        return []
     return list(HookCall.objects.filter(attempt=claim.attempt, status=OPEN).order_by("ordinal"))
 
 

@@ -49,9 +49,11 @@ def begin(claim: Claim, *, step: str) -> dict[str, Any]:
             return {"status": found.status}
         store = OrmRunStore()
         store.waiting_steps(found.run_id, after=None, only=[found.id])
-        if found.status == StepStatus.PENDING and (origin := store.find_cached(found.id)):
-            store.mark_cached(found.id, origin=origin)
-            return {"status": str(StepStatus.CACHED)}
+        if found.status == StepStatus.PENDING:
+            if origin := store.find_cached(found.id):
+                store.mark_cached(found.id, origin=origin)
+                return {"status": str(StepStatus.CACHED)}
+            store.keep_key(found.id)
         made = _claim(claim, found)
     return _payload(made)
 

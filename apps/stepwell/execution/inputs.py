@@ -29,9 +29,12 @@ def artifact_root() -> Path:
 
 def upstream_outputs(step: StepRun) -> Outputs:
     """Return the outputs of the steps directly above ``step``, and what it takes of models."""
+    if all(raw["kind"] == "value" for raw in step.plan.get("inputs", {}).values()):
+        return {}
     links = StepArtifact.objects.filter(
         direction=StepArtifact.Direction.OUTPUT, step_run__downstream_edges__downstream=step
     ).select_related("artifact_version__artifact", "step_run")
+    links = links.defer("step_run__plan")
     outputs = {(link.step_run.invocation_id, link.name): link.artifact_version for link in links}
     for binding in _linked(step.plan.get("inputs", {}).values()):
         if found := model_actions.find_linked(step, binding):
@@ -113,7 +116,8 @@ def record_inputs(step: StepRun) -> None:
         for name, binding in bindings(step).items()
         for place, version in versions_in(binding, outputs, name)
     ]
-    StepArtifact.objects.bulk_create(links, ignore_conflicts=True)
+    if links:
+        StepArtifact.objects.bulk_create(links, ignore_conflicts=True)
 
 
 def record_loaded(step: StepRun, version_id: str) -> None:

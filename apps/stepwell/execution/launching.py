@@ -103,7 +103,7 @@ def _plan_payload(claim: Claim) -> dict[str, Any]:
     run = claim.step.run
     return {
         "kind": "plan",
-        "pipeline": run.snapshot.compiled.source.model_dump(mode="json"),
+        "pipeline": run.snapshot.source.model_dump(mode="json"),
         "parameters": run.parameters,
         "variant": run.parsed_overrides.variant,
         "run_name": runnames.asked_name(run),
@@ -117,7 +117,7 @@ def _step_payload(claim: Claim, options: StepOptions, return_exception: bool) ->
     takes_it = options.hooks_enabled and bool(options.hooks.on_end or options.hooks.on_failure)
     return {
         "kind": str(step.kind),
-        "pipeline": run.snapshot.compiled.source.model_dump(mode="json"),
+        "pipeline": run.snapshot.source.model_dump(mode="json"),
         "parameters": {name: values.encode(value) for name, value in run.parameters.items()},
         "variant": run.parsed_overrides.variant,
         "step": {**step.plan, "options": options.model_dump(mode="json")},

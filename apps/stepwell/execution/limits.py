@@ -34,6 +34,8 @@ def n_free(run_id: UUID, name: str, limit: int) -> int:
 
 def next_in_line(run_id: UUID, ended: list[UUID]) -> list[UUID]:
     """Return the waiting steps that may take the places of limited steps that ended."""
+    if not ended:
+        return []
     limited = StepRun.objects.filter(id__in=ended, concurrency__isnull=False).values_list("name", "concurrency")
     found: list[UUID] = []
     for name, limit in set(limited):

@@ -57,16 +57,20 @@ def step_payload(step: StepRun) -> dict[str, Any]:
 
 def make_attempt(step: StepRun) -> Attempt:
     """Store the next attempt of a step that is queued, and ring for it once the transaction is stored."""
-    number = Attempt.objects.filter(step_run=step).count() + 1
+    return _store_attempt(step, number=Attempt.objects.filter(step_run=step).count() + 1)
+
+
+def _store_attempt(step: StepRun, *, number: int) -> Attempt:
     attempt = Attempt.objects.create(step_run=step, number=number, rung_at=DbNow())
     ring_on_commit(attempt.id)
     return attempt
 
 
-def queue_step(step: StepRun, *, reason: str = "") -> Attempt:
+def queue_step(step: StepRun, *, reason: str = "", **also: Any) -> Attempt:
     """Move a pending, retrying or interrupted step to queued, with a new attempt."""
-    move_step(step, StepStatus.QUEUED, reason=reason, next_attempt_at=None)
-    return make_attempt(step)
+    is_first = step.status == StepStatus.PENDING
+    move_step(step, StepStatus.QUEUED, reason=reason, next_attempt_at=None, **also)
+    return _store_attempt(step, number=1) if is_first else make_attempt(step)
 
 
 def move_run(run_id: UUID, new: RunStatus, *, old: tuple[RunStatus, ...], reason: str = "", **also: Any) -> bool:

@@ -81,7 +81,7 @@ def _publish(claim: Claim, outcome: Outcome) -> None:
     if step.kind == StepKind.DRIVER and step.is_finished and step.status != StepStatus.COMPLETED:
         transaction.on_commit(partial(_end_below, step))
     if step.is_finished or step.run.status == RunStatus.CANCELLING:
-        advance(OrmRunStore(), step.run_id, ended=step.id)
+        advance(OrmRunStore(step), step.run_id, ended=step.id)
 
 
 def _end_attempt(claim: Claim, outcome: Outcome) -> None:

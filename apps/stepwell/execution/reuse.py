@@ -20,7 +20,10 @@ _MOST_SHOWN = 60
 
 
 def find_cached(step: StepRun) -> UUID | None:
-    """Return the step whose outputs serve as this one's, and record the key and why there is one or none."""
+    """Return the step whose outputs serve as this one's; set the step's key, and why there is one or none.
+
+    The caller stores both with the step's next status.
+    """
     if step.kind != StepKind.STEP:
         return None
     try:
@@ -31,8 +34,12 @@ def find_cached(step: StepRun) -> UUID | None:
     key = cachekey.compute_key(step.plan.get("cache_parts", {}), hashes)
     step.cache_key = key
     origin, step.cache_reason = _find(step, key, hashes)
-    step.save(update_fields=["cache_key", "cache_reason"])
     return origin
+
+
+def fields(step: StepRun) -> dict[str, str]:
+    """Return what ``find_cached`` set, to be stored."""
+    return {"cache_key": step.cache_key, "cache_reason": step.cache_reason}
 
 
 def _counted(step: StepRun) -> dict[str, str]:

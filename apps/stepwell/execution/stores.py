@@ -22,10 +22,10 @@ _LIVE_RUN = (RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.PAUSED, RunStatus.CA
 
 
 class OrmRunStore:
-    """``engine.ports.RunStore`` on Django's ORM, for one transaction: rows it listed are not read again."""
+    """``engine.ports.RunStore`` on Django's ORM, for one transaction: rows it has are not read again."""
 
-    def __init__(self) -> None:
-        self._listed: dict[UUID, StepRun] = {}
+    def __init__(self, *known: StepRun) -> None:
+        self._listed: dict[UUID, StepRun] = {step.id: step for step in known}
 
     def transaction(self) -> AbstractContextManager[Any]:
         return transaction.atomic()
@@ -44,7 +44,8 @@ class OrmRunStore:
             waiting = waiting.filter(id__in=only)
         if after is not None:
             below = StepEdge.objects.filter(upstream__in=after).values("downstream")
-            waiting = waiting.filter(Q(id__in=below) | Q(id__in=limits.next_in_line(run_id, after)))
+            limited = [one for one in after if one not in self._listed or self._listed[one].concurrency is not None]
+            waiting = waiting.filter(Q(id__in=below) | Q(id__in=limits.next_in_line(run_id, limited)))
         steps = list(waiting.select_related("run").order_by("ordinal"))
         self._listed.update({step.id: step for step in steps})
         upstream: dict[UUID, dict[str, str]] = {step.id: {} for step in steps}
@@ -62,7 +63,8 @@ class OrmRunStore:
     def mark_cached(self, step_id: UUID, *, origin: UUID) -> None:
         step = self._listed[step_id]
         now = timezone.now()
-        moves.move_step(step, StepStatus.CACHED, reason=step.cache_reason, origin_step_id=origin, started_at=now)
+        also = {"origin_step_id": origin, "started_at": now, **reuse.fields(step)}
+        moves.move_step(step, StepStatus.CACHED, reason=step.cache_reason, **also)
         links = StepArtifact.objects.filter(step_run_id=origin, direction=StepArtifact.Direction.OUTPUT)
         StepArtifact.objects.bulk_create(
             [
@@ -78,11 +80,16 @@ class OrmRunStore:
         inputs.record_inputs(step)
         model_actions.link_outputs(step)
 
+    def keep_key(self, step_id: UUID) -> None:
+        """Store the cache key of a step that is started by its driver."""
+        StepRun.objects.filter(id=step_id).update(**reuse.fields(self._listed[step_id]))
+
     def has_room(self, step_id: UUID) -> bool:
         return limits.has_room(self._listed[step_id])
 
     def queue_step(self, step_id: UUID) -> None:
-        moves.queue_step(self._listed[step_id])
+        step = self._listed[step_id]
+        moves.queue_step(step, **reuse.fields(step))
 
     def skip_step(self, step_id: UUID, *, reason: str) -> None:
         moves.move_step(self._listed[step_id], StepStatus.SKIPPED, reason=reason)

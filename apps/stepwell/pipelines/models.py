@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import ClassVar
+from uuid import UUID
 
 from django.conf import settings
 from django.db import models
 
-from stepwell.core.plan import Overrides, PipelineSpec
+from stepwell.core.plan import Overrides, PipelineSpec, Source
 from stepwell.core.timing import Timing
 from stepwell.kit.models import Row
 
@@ -65,6 +67,11 @@ class Snapshot(Row):
         return PipelineSpec.model_validate(self.spec)
 
     @property
+    def source(self) -> Source:
+        """Where the pipeline's function is, known without reading the plan of all its steps."""
+        return _source_of(self.id)
+
+    @property
     def label(self) -> str:
         """``3 (9f2c1ab)``: its number, and its commit where it has one."""
         return f"{self.number} ({self.git_commit[:7]})" if self.git_commit else str(self.number)
@@ -72,6 +79,12 @@ class Snapshot(Row):
     @property
     def can_run(self) -> bool:
         return bool(self.code_hash)
+
+
+@lru_cache(maxsize=256)
+def _source_of(snapshot_id: UUID) -> Source:
+    # A snapshot never changes, and every attempt asks for this.
+    return Source.model_validate(Snapshot.objects.values_list("spec__source", flat=True).get(id=snapshot_id))
 
 
 class Schedule(Row):
