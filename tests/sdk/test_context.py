@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import datetime
 import os
 import threading
 from pathlib import Path
@@ -53,6 +54,15 @@ def test_metadata_that_has_no_json_form_is_a_type_error(bad: Any) -> None:
         log_metadata(bad)
 
     assert frames == []
+
+
+def test_metadata_without_json_form_is_named_with_its_type_and_what_fits() -> None:
+    with inside_step(), pytest.raises(TypeError) as caught:
+        log_metadata({"rows": 3, "made": [datetime.date(2026, 1, 2)]})
+
+    assert str(caught.value) == (
+        "Metadata made: A value of type datetime.date has no JSON form. Give text, numbers, lists or dicts of them."
+    )
 
 
 def test_metadata_databases_would_refuse_is_made_harmless() -> None:

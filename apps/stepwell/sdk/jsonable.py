@@ -30,7 +30,7 @@ def clean_metadata(metadata: Any) -> dict[str, Any]:
     """
     if not isinstance(metadata, dict):
         raise TypeError(f"Metadata is a dict, not {type(metadata).__name__}.")
-    cleaned: dict[str, Any] = clean(metadata)
+    cleaned = {_clean_key(name): _clean_fact(name, value) for name, value in metadata.items()}
     if len(cleaned) > MAX_KEYS:
         raise ValueError(f"Metadata has {len(cleaned)} keys; {MAX_KEYS} are allowed.")
     if len(json.dumps(cleaned)) > MAX_BYTES:
@@ -61,6 +61,13 @@ def _clean(value: Any, *, depth: int) -> Any:
     if isinstance(value, (list, tuple)):
         return [_clean(item, depth=depth + 1) for item in value]
     return _clean_number(value, depth=depth)
+
+
+def _clean_fact(name: str, value: Any) -> Any:
+    try:
+        return _clean(value, depth=1)
+    except TypeError as exc:
+        raise TypeError(f"Metadata {name}: {exc} Give text, numbers, lists or dicts of them.") from None
 
 
 def _clean_key(key: Any) -> str:
