@@ -27,6 +27,7 @@ from stepwell.execution import inputs
 from stepwell.runs.logs import log_path
 from stepwell.runs.models import Attempt, Run, RunEvent, StepRun
 from stepwell.sdk.artifactstore import ArtifactStore
+from tests.faults import oracle_hooks
 
 if TYPE_CHECKING:
     from tests.faults.stage import Stage
@@ -37,7 +38,7 @@ ORPHAN_SECONDS = 15
 _FREE = (AttemptStatus.INTERRUPTED, AttemptStatus.CANCELLED)
 
 
-def violations(stage: Stage) -> list[str]:
+def violations(stage: Stage, *, patience: float = 1) -> list[str]:
     """Return what is wrong, each with the number of the invariant it breaks."""
     runs = list(Run.objects.filter(id__in=stage.accepted).select_related("snapshot"))
     found = [f"I1 run {run_id} is gone" for run_id in stage.accepted - {run.id for run in runs}]
@@ -46,6 +47,7 @@ def violations(stage: Stage) -> list[str]:
     found += _ledger(stage)
     found += _orphans(stage)
     found += _secrets(stage)
+    found += oracle_hooks.violations(stage, patience=patience)
     return found
 
 

@@ -43,7 +43,7 @@ def _servers(kind: str, prepared: Path, folder: Path) -> tuple[Postgres | None, 
 
 def _play(name: str, kind: str, folder: Path, postgres: Postgres | None, redis: Redis | None) -> dict[str, object]:
     from tests.faults import oracle
-    from tests.faults.stage import Stage, adopt
+    from tests.faults.stage import PATIENCE, Stage, adopt
 
     adopt()
     scenario = SCENARIOS[name]
@@ -53,9 +53,9 @@ def _play(name: str, kind: str, folder: Path, postgres: Postgres | None, redis: 
     skipped, broke, times = "", False, 1
     try:
         times = scenario.play(stage) or 1
-        found = oracle.violations(stage)
+        found = oracle.violations(stage, patience=PATIENCE)
     except AssertionError as exc:
-        found = [f"-- {exc}", *oracle.violations(stage)]
+        found = [f"-- {exc}", *oracle.violations(stage, patience=PATIENCE)]
     except NotHere as exc:
         skipped = str(exc)
     except Exception:

@@ -9,6 +9,7 @@ _NO_FENCE = (
     "filter(id=self.attempt.id, fence=self.fence, status=AttemptStatus.RUNNING)",
     "filter(id=self.attempt.id)",
 )
+_KILL_WITH_CONTROL = "            if child.pid:\n                trees.signal_tree(child.pid, signal.SIGKILL)\n"
 
 MUTANTS = (
     Mutant(
@@ -89,6 +90,14 @@ MUTANTS = (
         old="    trees.die_with_parent(host_pid)\n",
         new="",
         scenario="host_killed",
+        more=(
+            (
+                "engine/supervision.py",
+                "is_clean = self._host.end_left_behind(session=self.pid, attempt_id=self.spec.attempt_id)",
+                "is_clean = True",
+            ),
+            ("execution/runner.py", "        trees.reap_unknown_children(())\n", ""),
+        ),
     ),
     Mutant(
         name="what a cancelled run waits for is started",
@@ -148,5 +157,6 @@ MUTANTS = (
         old="        finally:\n            self._end_all()\n",
         new="        finally:\n            pass\n",
         scenario="runner_killed_with_tree",
+        more=(("engine/zygote.py", _KILL_WITH_CONTROL, "            if False:\n                pass\n"),),
     ),
 )

@@ -192,17 +192,15 @@ MUTANTS = (
         scenario="random_kills",
     ),
     Mutant(
-        name="a crash in a cancelled run is tried again",
-        file="execution/publish.py",
-        old="    if _is_stopping(step.run):\n",
-        new="    if False:\n",
+        # Whoever looks for the dead, for lapsed leases or for late cancellations would see it.
+        name="nobody takes back what the dead had",
+        file="execution/sweep.py",
+        old="    reap_dead_nodes()\n",
+        new="",
         scenario="cancel_while_runner_dead",
         more=(
-            (
-                "execution/publish.py",
-                "< settings.CRASH_BUDGET and not _is_stopping(step.run):",
-                "< settings.CRASH_BUDGET:",
-            ),
+            ("execution/sweep.py", "    if reaps_lapsed:\n", "    if False:\n"),
+            ("execution/sweep.py", "    force_cancelled()\n", ""),
         ),
     ),
     Mutant(
@@ -256,5 +254,33 @@ MUTANTS = (
         old="if time.monotonic() - self._renewed_at < settings.HEARTBEAT_SECONDS:",
         new="if True:",
         scenario="slept_alone",
+    ),
+    Mutant(
+        name="hooks that were left open are not run again",
+        file="execution/latehooks.py",
+        old="            if not earlier.exists():\n",
+        new="            if False:\n",
+        scenario="hooks_lost",
+    ),
+    Mutant(
+        name="hooks are not stored with the end",
+        file="execution/publish.py",
+        old="    hookcalls.owe(claim, step, outcome)\n",
+        new="",
+        scenario="hooks_lost",
+    ),
+    Mutant(
+        name="a slot waits for hooks",
+        file="execution/worker.py",
+        old="            if attempt.is_over or len(self._tails) >= _MOST_TAILS:\n",
+        new="            if True:\n",
+        scenario="hooks_misbehave",
+    ),
+    Mutant(
+        name="those that crashed run side by side to the end",
+        file="execution/room.py",
+        old="return fewer > 0 and more >=",
+        new="return False and more >=",
+        scenario="poison_steps",
     ),
 )

@@ -232,10 +232,13 @@ class Stage:
         return self.steadily(lambda: RunnerNode.objects.get(pid=process.pid, stopped_at=None))
 
     def left_processes(self) -> dict[int, str]:
-        """Return processes of attempts that have ended, and children that steps wrote down."""
+        """Return processes of attempts that have ended, and those that steps of runs at rest wrote down."""
         ended = Attempt.objects.filter(step_run__run_id__in=self.accepted).exclude(status__in=("queued", "running"))
         attempts = {str(found) for found in self.steadily(lambda: list(ended.values_list("id", flat=True)))}
-        return oracle.left_by(attempts, {int(line[3]): line[4] for line in self.ledger() if line[0] == "child"})
+        # A step is forked, so that the mark is not in what the process table shows of it.
+        at_rest = {str(run.id) for run in self.runs() if run.status in TERMINAL_RUN}
+        noted = [line for line in self.ledger() if line[0] in {"begin", "child"} and line[1] in at_rest]
+        return oracle.left_by(attempts, {int(line[3]): line[4] for line in noted})
 
     def after(self, cleanup: Callable[[], object]) -> None:
         self._cleanups.append(cleanup)

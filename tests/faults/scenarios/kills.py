@@ -37,7 +37,7 @@ def step_killed(stage: Stage) -> None:
 def host_killed(stage: Stage) -> None:
     """kill -9 of the step host: its steps die with it within 2 s and run again."""
     stage.runner()
-    runs = stage.start_many(3, "small", seconds=1.5)
+    runs = stage.start_many(3, "patient")
     lines = stage.until_noted("begin", 3)
     steps = [psutil.Process(int(line[3])) for line in lines]
     host = steps[0].parent()

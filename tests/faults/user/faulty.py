@@ -32,7 +32,8 @@ def note(kind: str, pid: int = 0) -> int:
             for line in earlier:
                 if started(int(line[3])) == line[4]:
                     ledger.write(f"overlap {run} {name} {line[3]} {pid}\n")
-        ledger.write(f"{kind} {run} {name} {pid} {started(pid)} {time.monotonic():.3f}\n")
+        event = os.environ.get("STEPWELL_EVENT_ID", "")
+        ledger.write(f"{kind} {run} {name} {pid} {started(pid)} {time.monotonic():.3f} {event}".strip() + "\n")
     return len(earlier)
 
 
@@ -137,6 +138,45 @@ def cheerful(seconds: float) -> int:
 @pipeline(enable_cache=False)
 def hooked(seconds: float = 0.1):
     work(cheerful(seconds), 0.0, id="after")
+
+
+def raises() -> None:
+    note("hook")
+    raise RuntimeError("a hook that fails")
+
+
+def leaves_at_once() -> None:
+    note("hook")
+    os._exit(3)
+
+
+def hangs() -> None:
+    note("hook")
+    # nobody who calls from inside is listened to
+    for number in (signal.SIGALRM, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    wait(120)
+
+
+def forks_and_floods() -> None:
+    note("hook")
+    note("child", subprocess.Popen([sys.executable, "-c", _LEFT], start_new_session=True).pid)
+    os.write(1, (b"x" * 1023 + b"\n") * 4096)
+
+
+@step
+def unhappy(seconds: float) -> int:
+    note("begin")
+    wait(seconds)
+    return 1
+
+
+@pipeline(enable_cache=False)
+def hooked_badly(seconds: float = 0.1):
+    for hook in (raises, leaves_at_once, hangs, forks_and_floods):
+        name = hook.__name__
+        value = unhappy.with_options(on_success=hook)(seconds, id=name)
+        work(value, 0.0, id=f"after_{name}")
 
 
 _LEFT = """
