@@ -22,6 +22,7 @@ KEYS = (
     (("f",), "Next failure", "main tr[data-status=failed]"),
     (("r",), "Rerun this run", '.run-head a[href*="/rerun/"]'),
     (("l",), "Open the log", 'nav.tabs a[href*="/logs/"]'),
+    (("w",), "Wrap the lines of the log", "[data-part=wrap]"),
     (("g", "h"), "Home", ""),
     (("g", "r"), "Runs", ""),
     (("g", "u"), "Unresolved", ""),

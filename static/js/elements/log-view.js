@@ -11,6 +11,7 @@ import { Tail } from "../lib/log/tail.js";
 
 const OVERSCAN = 6;
 const MOST_ROWS = 190;
+const WAYS = { ArrowUp: -40, ArrowDown: 40, PageUp: -0.9, PageDown: 0.9, " ": 0.9 }; // px, or parts of the view
 const ABOVE = 6; // rows of context above a line that is shown
 
 class LogView extends HTMLElement {
@@ -28,6 +29,7 @@ class LogView extends HTMLElement {
     const options = { signal: this.listening.signal };
     this.box.addEventListener("click", (event) => this.#clicked(event), options);
     this.box.addEventListener("keydown", (event) => this.#pressed(event), options);
+    this.box.addEventListener("wheel", (event) => this.#wheeled(event), { ...options, passive: false });
     this.box.addEventListener("copy", (event) => this.#copied(event), options);
     addEventListener("hashchange", () => this.picks.follow() && this.#toPicks(), options);
     addEventListener("popstate", () => this.picks.follow() && this.#toPicks(), options);
@@ -78,7 +80,8 @@ class LogView extends HTMLElement {
     if (!this.bar.finder.shown && this.folds.reveal(line)) this.remap();
     const row = this.rows.rowOf(line);
     const first = this.scroller.top / 20;
-    if (row < first + 1 || row > first + this.scroller.view / 20 - 3) this.scroller.toRow(row, ABOVE);
+    if (this.isWrapped) this.scroller.toRow(row, 1);
+    else if (row < first + 1 || row > first + this.scroller.view / 20 - 3) this.scroller.toRow(row, ABOVE);
     else this.draw();
   }
 
@@ -87,9 +90,24 @@ class LogView extends HTMLElement {
     return this.rows.count ? this.rows.lineAt(Math.min(this.rows.count - 1, Math.round(this.scroller.top / 20))) : 0;
   }
 
+  get isWrapped() {
+    return this.classList.contains("is-wrapped");
+  }
+
+  /** Break long lines, or no longer; the line at the top stays there. */
+  wrap(isOn) {
+    this.classList.toggle("is-wrapped", isOn);
+    this.painter.wrap(isOn);
+    this.scroller.walk = isOn ? (px) => this.painter.walk(px) : null;
+    if (this.rows) this.#resized();
+  }
+
   draw() {
-    const first = Math.max(0, Math.floor(this.scroller.top / 20) - OVERSCAN);
-    const count = Math.min(MOST_ROWS, Math.ceil(this.scroller.view / 20) + 2 * OVERSCAN, this.rows.count - first);
+    const inView = Math.ceil(this.scroller.view / 20);
+    // Where rows are of different heights, a page up must be there to be measured.
+    const above = OVERSCAN + (this.isWrapped ? inView : 0);
+    const first = Math.max(0, Math.floor(this.scroller.top / 20) - above);
+    const count = Math.min(MOST_ROWS, inView + above + OVERSCAN, this.rows.count - first);
     const numbers = Array.from({ length: Math.max(0, count) }, (_, index) => this.rows.lineAt(first + index));
     this.painter.paint(numbers, this.scroller.top - first * 20);
     this.store.want(numbers);
@@ -106,8 +124,8 @@ class LogView extends HTMLElement {
     this.classList.add("is-live-view");
     this.painter = new Painter(this, layer, canvas);
     this.scroller = new Scroller(this.box, canvas, (byPerson) => {
-      if (byPerson) this.tail.scrolled();
       this.draw();
+      if (byPerson) this.tail.scrolled();
     });
     for (const part of this.querySelectorAll("[data-script]")) part.hidden = false;
   }
@@ -148,8 +166,20 @@ class LogView extends HTMLElement {
     }
   }
 
+  #wheeled(event) {
+    if (!this.isWrapped || event.ctrlKey || event.shiftKey) return;
+    const unit = [1, 20, this.scroller.view][event.deltaMode];
+    if (this.scroller.go(event.deltaY * unit)) event.preventDefault();
+  }
+
   #pressed(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const way = this.isWrapped && !event.target.closest("button, a") ? WAYS[event.key === " " && event.shiftKey ? "PageUp" : event.key] : 0;
+    if (way) {
+      event.preventDefault();
+      this.scroller.go(Math.abs(way) < 1 ? way * this.scroller.view : way);
+      return;
+    }
     if (event.key === "End") this.tail.pin();
     else if (event.key === "Home") this.scroller.to(0);
     else return;

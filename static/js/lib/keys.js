@@ -41,6 +41,8 @@ function act(key) {
       return press(document.activeElement?.closest("tr")?.querySelector(".tick input"));
     case "r":
       return press(document.querySelector('[data-key=rerun], main .run-head a[href*="/rerun/"].btn--primary, main .run-head a[href*="/rerun/"]'));
+    case "w":
+      return press(document.querySelector("[data-part=wrap]"));
     case "l":
       return press(document.querySelector('[data-key=logs], main nav.tabs a[href*="/logs/"]'));
   }

@@ -18,6 +18,10 @@ from tests.plugins.server import FLAGS, Server
 SEED = "tests.e2e.dashboard.log_seed"
 ROWS = ".log .line"
 BROKE = "ERROR it broke\n"
+#: the numbers of the rows of which any part is in view
+IN_VIEW = """() => { const box = document.querySelector(".log").getBoundingClientRect();
+    return [...document.querySelectorAll(".log .line")].filter((row) => { const at = row.getBoundingClientRect();
+        return at.bottom > box.top + 1 && at.top < box.bottom - 1 }).map((row) => Number(row.id.slice(1))) }"""
 TO_THE_MIDDLE = (
     "() => { const b = document.querySelector('.log'); b.scrollTop = (b.scrollHeight - b.clientHeight) / 2 }"
 )
@@ -307,6 +311,31 @@ def test_09_a_traceback_shows_its_last_frame_and_opens_for_a_link_into_it(log):
     page.goto(f"{page.url}#L50")
     page.locator("#L50.is-picked").wait_for()
     assert "call(23)" in page.inner_text("#L50")
+
+
+def test_wrapped_lines_are_read_whole_from_the_first_to_the_last(log):
+    lines = [f"row {n} {'word ' * (80 if n % 3 == 0 else 2)}end{n}" for n in range(1, 301)]
+    page = log("\n".join(lines) + "\n")
+    page.get_by_label("Wrap").check()
+    box = page.locator(".log")
+    wait_until(page, lambda: visible(page)[-1] == 300)
+    assert box.evaluate("box => box.scrollWidth <= box.clientWidth")
+    assert page.locator("#L300").bounding_box()["height"] > 40
+    box.focus()
+    # Page by page no line is jumped over, however many rows it takes.
+    seen = set(page.evaluate(IN_VIEW))
+    for _ in range(60):
+        page.keyboard.press("PageUp")
+        page.wait_for_timeout(60)
+        seen |= set(page.evaluate(IN_VIEW))
+        if 1 in seen:
+            break
+    assert seen == set(range(1, 301))
+    page.goto(f"{page.url}#L150")
+    wait_until(page, lambda: 150 in visible(page))
+    # The choice is kept.
+    page.reload()
+    wait_until(page, lambda: 150 in visible(page) and page.get_by_label("Wrap").is_checked())
 
 
 def test_30_a_log_reads_without_scripts(seeded, million, sign_in):

@@ -2,6 +2,8 @@
 import { Finder } from "./finder.js";
 import { ask } from "./asking.js";
 
+const WRAP = "stepwell:wrap";
+
 export class LogBar {
   #view;
   #form;
@@ -16,8 +18,10 @@ export class LogBar {
     this.#form.elements.q.addEventListener("keydown", (event) => this.#typed(event), options);
     view.addEventListener("click", (event) => this.#clicked(event), options);
     document.addEventListener("keydown", (event) => this.#pressed(event), options);
+    this.#part("wrap").addEventListener("change", (event) => this.#wrap(event.target.checked), options);
     this.#part("times").addEventListener("change", (event) => this.#showTimes(event.target.checked), options);
     this.#showCount();
+    if (localStorage.getItem(WRAP)) view.wrap((this.#part("wrap").checked = true));
   }
 
   close() {
@@ -129,6 +133,12 @@ export class LogBar {
     await navigator.clipboard.writeText(text);
     button.textContent = "Copied";
     setTimeout(() => this.showPicks(), 1500);
+  }
+
+  #wrap(isOn) {
+    if (isOn) localStorage.setItem(WRAP, "1");
+    else localStorage.removeItem(WRAP);
+    this.#view.wrap(isOn);
   }
 
   #showTimes(isOn) {

@@ -1,5 +1,6 @@
 // Draws the rows in view: keeps those that stay, so that a selection survives, and marks picks, hits and folds.
 import { textOf } from "./picks.js";
+import { ROW } from "./scroller.js";
 
 const HITS = "log-hit";
 
@@ -10,6 +11,9 @@ export class Painter {
   #drawn = new Map(); // line -> {html, element}
   #widest = 0;
   #clock = null; // formats times while they are shown
+  #isWrapped = false;
+  #rows = []; // the elements as they stand, while they wrap
+  #shift = 0;
 
   constructor(view, layer, canvas) {
     [this.#view, this.#layer, this.#canvas] = [view, layer, canvas];
@@ -28,9 +32,17 @@ export class Painter {
     for (const [number, html, element] of made(missing)) next.set(number, { html, element });
     this.#place(numbers, next);
     this.#drawn = next;
-    this.#layer.style.transform = `translateY(${-Math.round(px)}px)`;
     this.#mark(numbers);
+    this.#rows = this.#isWrapped ? numbers.map((number) => next.get(number).element) : [];
+    this.#layer.style.transform = `translateY(${-Math.round(this.#isWrapped ? this.#reach(numbers, px) : px)}px)`;
     this.#widen();
+  }
+
+  /** Break long lines where the view ends, or no longer. */
+  wrap(isOn) {
+    this.#isWrapped = isOn;
+    this.#widest = 0;
+    this.#canvas.style.minInlineSize = "";
   }
 
   /** Show the time each line was written, in the person's zone, or no longer. */
@@ -61,6 +73,37 @@ export class Painter {
       if (element === place) place = place.nextSibling;
       else this.#layer.insertBefore(element, place);
     }
+  }
+
+  /** Where in the rows the view's upper edge lies. Wrapped rows are of any height, and the last ends at the lower edge. */
+  #reach(numbers, px) {
+    this.#shift = this.#rows.length ? this.#edge(px) : 0;
+    const { scroller, rows } = this.#view;
+    const last = this.#rows.at(-1);
+    scroller.end = Infinity;
+    if (!last || numbers.at(-1) !== rows.lineAt(rows.count - 1)) return this.#shift;
+    const end = Math.max(0, last.offsetTop + last.offsetHeight - scroller.view);
+    if (this.#shift < end) return this.#shift;
+    this.#shift = end;
+    scroller.endAt(scroller.top - px + this.#listed(end));
+    return end;
+  }
+
+  /** How far in the list, in which every row is one high, a way of so many px in the view leads. */
+  walk(px) {
+    return this.#listed(this.#shift + px) - this.#listed(this.#shift);
+  }
+
+  /** From px of the list, from the first row drawn, to px of the rows as they are. */
+  #edge(px) {
+    const index = Math.min(this.#rows.length - 1, Math.floor(px / ROW));
+    return this.#rows[index].offsetTop + (px / ROW - index) * this.#rows[index].offsetHeight;
+  }
+
+  #listed(y) {
+    const index = Math.max(0, this.#rows.findLastIndex((row) => row.offsetTop <= y));
+    const row = this.#rows[index];
+    return row ? ROW * (index + (y - row.offsetTop) / row.offsetHeight) : 0;
   }
 
   #mark(numbers) {
@@ -123,7 +166,7 @@ export class Painter {
 
   #widen() {
     const width = this.#layer.scrollWidth;
-    if (width <= this.#widest) return;
+    if (this.#isWrapped || width <= this.#widest) return;
     this.#widest = width;
     this.#canvas.style.minInlineSize = `${width}px`;
   }

@@ -2,11 +2,14 @@
 // gets a scrollbar for a part of its height: dragging it jumps in proportion, wheel, touch and keys still move pixel by pixel.
 export const ROW = 20;
 const TALLEST = 8_000_000;
+const isTouch = matchMedia("(pointer: coarse)");
 const SETTLE = 120; // ms after the last small move, the scrollbar's thumb is put where it belongs
 
 export class Scroller {
   rows = 0;
   top = 0; // px from the top of the whole list
+  walk = null; // from px in the view to px of the list, where rows are of different heights
+  end = Infinity; // then: the top at which the last row is whole, once that is known
   #box;
   #canvas;
   #seen = 0;
@@ -30,13 +33,21 @@ export class Scroller {
   }
 
   get isAtEnd() {
-    return this.#range - this.top < ROW;
+    return this.walk ? this.top >= this.end - 1 : this.#range - this.top < ROW;
+  }
+
+  /** Say that the list ends at `px`: what lies behind is room that rows higher than one do not need. */
+  endAt(px) {
+    this.end = px;
+    if (this.top === px) return;
+    this.top = px;
+    this.#settle();
   }
 
   /** Say how many rows there are; what is in view stays. */
   setRows(rows) {
     this.rows = rows;
-    const height = `${Math.min(rows * ROW, TALLEST)}px`;
+    const height = `${Math.min(this.#height, TALLEST)}px`;
     if (this.#canvas.style.height !== height) this.#canvas.style.height = height;
     if (this.#isScaled || this.top > this.#range) this.#place();
   }
@@ -52,16 +63,30 @@ export class Scroller {
     this.#moved(false);
   }
 
+  /** Go so many px of the view further, where rows are of different heights; whether there was any way to go. */
+  go(px) {
+    const to = Math.max(0, Math.min(this.top + this.walk(px), this.#range));
+    if (to === this.top || (px > 0 && this.isAtEnd)) return false;
+    this.top = to;
+    this.#place();
+    this.#moved(true);
+    return true;
+  }
+
   toEnd() {
-    this.to(this.rows * ROW);
+    this.to(this.#height);
+  }
+
+  get #height() {
+    return this.rows * ROW + (this.walk ? Math.max(0, this.view - ROW) : 0);
   }
 
   get #range() {
-    return Math.max(0, this.rows * ROW - this.view);
+    return Math.max(0, this.#height - this.view);
   }
 
   get #isScaled() {
-    return this.rows * ROW > TALLEST;
+    return this.#height > TALLEST;
   }
 
   #place() {
@@ -76,7 +101,8 @@ export class Scroller {
     const moved = now - this.#seen;
     this.#seen = now;
     if (!moved) return;
-    if (!this.#isScaled) this.top = now;
+    if (this.walk && isTouch.matches && Math.abs(moved) <= this.view) this.#creep(this.walk(moved));
+    else if (!this.#isScaled) this.top = now;
     else if (Math.abs(moved) < this.view) this.#creep(moved);
     else this.top = (now / (TALLEST - this.view)) * this.#range;
     this.#moved(true);
@@ -84,6 +110,10 @@ export class Scroller {
 
   #creep(px) {
     this.top = Math.max(0, Math.min(this.top + px, this.#range));
+    this.#settle();
+  }
+
+  #settle() {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#place(), SETTLE);
   }

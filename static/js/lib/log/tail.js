@@ -1,5 +1,6 @@
 // The growing end of a log: new lines from the socket, at most four times a second; stuck to the end until a person
 // scrolls up, then counted. A tab out of sight listens to nothing and asks once when it is back.
+import { announce } from "../announce.js";
 import { make } from "../dom.js";
 import { paced } from "../pace.js";
 import { goStale, subscribe } from "../socket.js";
@@ -122,6 +123,7 @@ export class Tail {
       this.#view.box.after(this.#pill);
     }
     this.#pill.textContent = this.#unseen === 1 ? "1 new line" : `${this.#unseen.toLocaleString("en")} new lines`;
+    announce(this.#pill.textContent);
   }
 
   #seeAll() {
