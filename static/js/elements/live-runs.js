@@ -1,6 +1,7 @@
 // <live-runs>: a list of runs. Changed runs reload the parts marked data-live, at most once a second. While the person is
 // down in the list, has ticked runs or is busy with its filters, rows stay where they are: those shown are brought up to
 // date one by one (from the address in data-rows), and a button counts the new ones instead.
+import { announce } from "../lib/announce.js";
 import { make } from "../lib/dom.js";
 import { paced, reload } from "../lib/pace.js";
 import { subscribe } from "../lib/socket.js";
@@ -84,6 +85,7 @@ class LiveRuns extends HTMLElement {
       this.prepend(this.#button);
     }
     this.#button.textContent = number === 1 ? "1 new run" : `${number} new runs`;
+    announce(this.#button.textContent);
   }
 
   #show() {

@@ -46,9 +46,15 @@ function addHandle(body) {
     const most = body.clientWidth - LEAST;
     const value = Math.round(Math.min(most, Math.max(LEAST, width)));
     apply(body, { ...remembered(), width: value });
+    tell(value);
     localStorage.setItem(KEY, JSON.stringify({ ...remembered(), width: value }));
   };
   const now = () => body.lastElementChild.getBoundingClientRect().width;
+  const tell = (width) => {
+    handle.setAttribute("aria-valuemin", LEAST);
+    handle.setAttribute("aria-valuemax", Math.max(LEAST, body.clientWidth - LEAST));
+    handle.setAttribute("aria-valuenow", Math.round(width));
+  };
   handle.addEventListener("pointerdown", (event) => handle.setPointerCapture(event.pointerId));
   handle.addEventListener("pointermove", (event) => {
     if (handle.hasPointerCapture(event.pointerId)) resize(body.getBoundingClientRect().right - event.clientX);
@@ -57,6 +63,7 @@ function addHandle(body) {
     if (event.key === "ArrowLeft") resize(now() + 32);
     if (event.key === "ArrowRight") resize(now() - 32);
   });
+  tell(now());
   body.insertBefore(handle, body.lastElementChild);
 }
 

@@ -12,13 +12,15 @@ from django.utils import timezone
 from stepwell.accounts.models import AuditEvent, User
 from stepwell.artifacts.models import StepArtifact
 from stepwell.core.status import RunStatus
+from stepwell.core.timing import Timing
 from stepwell.desk.failures import acknowledge
 from stepwell.desk.models import Notice, Watch
 from stepwell.desk.view_actions import mark_view, save_view
-from stepwell.execution import bulk, moves, nodes
-from stepwell.runs.models import Run, RunnerNode
+from stepwell.execution import bulk, moves, nodes, scheduling
+from stepwell.runs.models import DriverCall, Run, RunnerNode, Wait
 from tests import factories
 
+RUN_TABS = ("graph", "timeline", "logs", "artifacts", "config", "code", "events")
 STEPS = ("load_data", "clean", "train_model", "evaluate", "report")
 LOG = "".join(f"epoch {number}: loss {1 / number:.4f}\n" for number in range(1, 60))
 
@@ -56,6 +58,14 @@ def make(*, person: str) -> dict[str, str]:
     rows, model = _artifacts(runs[-3])
     job = _bulk(user, failed)
     _desk(user, running)
+    schedule = scheduling.make_schedule(
+        pipeline=pipelines[0],
+        name=f"nightly of {person}",
+        timing=Timing(cron="30 2 * * *", zone="Europe/Berlin"),
+        parameters={"epochs": 20},
+        by=user,
+    )
+    wait = _question(pipelines[1])
     return {
         "home": "/",
         "runs": "/runs/",
@@ -81,9 +91,15 @@ def make(*, person: str) -> dict[str, str]:
         "runners": "/runners/",
         "run-running": f"/runs/{running.number}/",
         "run-failed": f"/runs/{failed[1].number}/",
+        **{f"run-{tab}": f"/runs/{failed[1].number}/{tab}/" for tab in RUN_TABS},
+        "log": f"/runs/{failed[1].number}/logs/evaluate/3/",
         "rerun": f"/runs/{failed[1].number}/rerun/",
         "models": "/models/",
         "schedules": "/schedules/",
+        "schedule": f"/schedules/{schedule.id}/",
+        "schedule-new": f"/schedules/new/?pipeline={pipelines[0].slug}",
+        "waits": "/waits/",
+        "wait": f"/waits/{wait.id}/",
         "find": "/find/?q=train",
         "keys": "/help/keys/",
         "me": "/me/",
@@ -193,6 +209,19 @@ def _bulk(user: User, failed: list[Run]) -> str:
     while bulk.work_off(limit=1):
         break
     return str(job.id)
+
+
+def _question(pipeline: Any) -> Wait:
+    run = factories.make_run(pipeline=pipeline, status="paused", is_dynamic=True)
+    driver = factories.make_step(run, ":driver", status="paused", kind="driver", attempts=False)
+    call = DriverCall.objects.create(driver=driver, ordinal=1, kind="wait", name="approve", input_hash="0" * 64)
+    fields = {
+        "rate": {"type": "number", "minimum": 0, "maximum": 1, "description": "Share of all traffic."},
+        "zone": {"enum": ["eu", "us"]},
+    }
+    schema = {"type": "object", "properties": fields, "required": ["rate", "zone"]}
+    question = "Accuracy is 0.93, 0.91 before. Send the new model to production?"
+    return Wait.objects.create(run=run, call=call, name="approve", question=question, schema=schema)
 
 
 def _desk(user: User, running: Run) -> None:

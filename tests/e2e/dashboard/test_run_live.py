@@ -17,10 +17,9 @@ SEED = "tests.e2e.dashboard.seed_runs:"
 #: silence until an attempt counts as lost, in seconds
 LOST = float(QUICK["STEPWELL_LEASE_SECONDS"])
 PIPELINES = """
-import os
 import time
 
-from stepwell import StepRetryConfig, pipeline, step
+from stepwell import StepRetryConfig, get_step_context, pipeline, step
 
 
 @step(enable_cache=False)
@@ -36,10 +35,7 @@ def holding(seconds: float = 60.0):
 
 @step(retry=StepRetryConfig(max_retries=3, delay=8), enable_cache=False)
 def flaky() -> str:
-    marker = os.path.join(os.environ["STEPWELL_HOME"], os.environ["STEPWELL_RUN_ID"])
-    with open(marker, "a") as file:
-        file.write("x")
-    tries = os.path.getsize(marker)
+    tries = get_step_context().step_run.attempt
     print("try", tries)
     if tries < 3:
         raise ValueError(f"try {tries} fails")
@@ -160,6 +156,38 @@ def test_11_a_beat_ticks_and_a_killed_worker_turns_late_then_lost_without_a_relo
     # A late beat after the end changes nothing.
     page.goto(f"/runs/{number}/?step=hold")
     assert page.locator("beat-age").count() == 0
+
+
+@pytest.mark.timeout(240)
+def test_12_attempts_count_down_to_the_next_and_keep_their_own_logs(page, works):
+    number = works.start("retried")
+    works.wait_for(number, "flaky", "retrying")
+    page.goto(f"/runs/{number}/?step=flaky")
+    waiting = page.locator("#panel-head p", has_text=re.compile(r"attempt \d of 4, next retry in 00:0\d"))
+    waiting.wait_for()
+    left = [_seconds_left(waiting)]
+    page.wait_for_timeout(1500)
+    left.append(_seconds_left(waiting))
+    assert 1 <= left[0] - left[1] <= 3
+
+    # It passes at the third attempt, and the page follows without a reload.
+    tabs = page.locator("#panel nav[aria-label=Attempts] a")
+    tabs.nth(2).wait_for(timeout=60_000)
+    page.locator("tr[data-step=flaky][data-status=completed]").wait_for(timeout=60_000)
+    assert tabs.count() == 3
+    took = set()
+    for attempt, state in ((1, "Failed"), (2, "Failed"), (3, "Completed")):
+        tabs.nth(attempt - 1).click()
+        page.wait_for_url(re.compile(rf"attempt={attempt}\b"))
+        page.locator("#panel-log .line", has_text=f"try {attempt}").first.wait_for()
+        assert set(re.findall(r"try (\d)", page.locator("#panel-log").inner_text())) == {str(attempt)}
+        assert state in page.locator("#panel-head p").first.inner_text()
+        took.add(page.locator("#panel-head time").first.get_attribute("datetime"))
+    assert len(took) == 3
+
+
+def _seconds_left(waiting):
+    return int(waiting.locator("count-down").inner_text().split(":")[1])
 
 
 @pytest.mark.timeout(240)

@@ -7,6 +7,8 @@ import time
 
 import pytest
 
+from tests.e2e.dashboard.conftest import is_quiet
+
 # The first of them waits for the server and its 100,000 runs.
 pytestmark = pytest.mark.timeout(240)
 
@@ -122,6 +124,39 @@ def test_20_a_map_of_1000_items_is_one_box_that_opens_as_a_table(page, seeded, r
     members.get_by_label("State").select_option("failed")
     members.get_by_text("3 of 1,000").wait_for()
     assert members.locator("tbody tr").count() == 3
+
+
+def test_20_groups_fold_and_keys_move_between_steps(page, seeded, record_property):
+    made = seeded.hand(f"{SEED}large_run")
+    opened = timed(
+        lambda: page.goto(f"/runs/{made['number']}/graph/", wait_until="commit"),
+        until=lambda: page.locator(".node", has_text="fold 7").wait_for(),
+    )
+    assert page.locator(".node").count() == 22  # 20 groups, a step before and one after
+    group = page.locator(".node", has_text="fold 7")
+    took = timed(group.click, until=lambda: page.locator('.node[data-step^="train_"]').first.wait_for(), times=1)
+    record_property("graph of 1,000 steps opens, a group of it (ms)", f"{opened:.0f}, {took:.0f}")
+    inside = page.locator('.node[data-step^="train_"]').count()
+    assert 40 < inside < 60
+    assert page.locator(".node").count() == 21 + inside <= 300
+    if is_quiet():
+        assert opened < 2000
+        assert took < 300
+
+    # Keys alone: down to a step, and into it; a search brings one into view.
+    page.locator(".node", has_text="begin").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.evaluate("document.activeElement.dataset.key") != "begin"
+    page.get_by_label("Find a step in the graph").fill("train_350")
+    found = page.locator(".node.is-found")
+    assert found.count() == 1
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    page.locator("#graph-side h2", has_text="train_350").wait_for()
+
+    page.get_by_role("link", name="Close fold 7").click()
+    page.locator('.node[data-step^="train_"]').first.wait_for(state="detached")
+    assert page.locator(".node").count() == 22
 
 
 def test_20_a_plain_graph_of_1000_steps_stays_within_300_boxes(page, seeded):
