@@ -188,7 +188,7 @@ def _clear(version: ModelVersion, stage: str, *, force: bool, author: _Author) -
     if not force:
         raise StageTaken(
             f"Version {holder.name} of {version.model.name} is in {stage}.",
-            hint="Pass force=True to archive that one.",
+            hint="Write force=True, or --force on the command line, to archive that one.",
         )
     _move(holder, ModelStages.ARCHIVED, author=author, reason=f"Version {version.name} took its place.")
 
