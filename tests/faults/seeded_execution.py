@@ -249,11 +249,19 @@ MUTANTS = (
         scenario="tree_killed_at_once",
     ),
     Mutant(
-        name="beats do not renew the lease",
-        file="execution/watching.py",
-        old="if time.monotonic() - self._renewed_at < settings.HEARTBEAT_SECONDS:",
-        new="if True:",
+        name="what we ended ourselves is left to the reaper",
+        file="execution/worker.py",
+        old="            self._hand_back(outcome)\n",
+        new="",
         scenario="slept_alone",
+    ),
+    Mutant(
+        name="what we ended ourselves is left to the reaper",
+        file="execution/worker.py",
+        old="            self._hand_back(outcome)\n",
+        new="",
+        scenario="database_away",
+        store="postgres",
     ),
     Mutant(
         name="hooks that were left open are not run again",

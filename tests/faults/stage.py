@@ -10,6 +10,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -64,6 +65,12 @@ class Process:
     def kill(self) -> None:
         self.send(signal.SIGKILL)
         self.popen.wait(10)
+
+    def exit_code(self, seconds: float) -> int | None:
+        """Return the exit code; None when it has not ended after ``seconds`` of a quiet machine."""
+        with suppress(subprocess.TimeoutExpired):
+            return self.popen.wait(seconds * PATIENCE)
+        return None
 
     def below(self) -> list[psutil.Process]:
         return psutil.Process(self.pid).children(recursive=True)
@@ -184,6 +191,10 @@ class Stage:
 
     def ledger(self) -> list[list[str]]:
         return [line.split() for line in self._ledger.read_text().splitlines()]
+
+    def begun(self, *kinds: str) -> dict[int, str]:
+        """Return which processes wrote down that they began, or something else, each with its start."""
+        return {int(line[3]): line[4] for line in self.ledger() if line[0] in (kinds or ("begin",))}
 
     def cancel(self, run: Run) -> Run:
         close_old_connections()

@@ -35,7 +35,10 @@ def land(flight: Flight, supervision: Supervision, *, host: StepHost | OperatorH
     assert outcome is not None
     if flight.hook is not None:
         flight.hook.settle()
-    elif not supervision.is_lost:
+    elif supervision.is_lost:
+        # We ended it ourselves; unless another process has it now, it is handed back.
+        flight.watcher.result(outcome)
+    else:
         worker.finish(flight.watcher, outcome, writer=flight.writer, launch=flight.launch)
         hookcalls.settle(flight.claim, supervision, begun=flight.watcher.hooks_begun)
     if not supervision.is_lost:

@@ -122,11 +122,15 @@ class SlotConsumer(Consumer):
 
 
 class Gaps:
-    """Whether this process or machine just slept, or its clock jumped: leases then look lapsed that are not."""
+    """Whether this process or machine just slept, its clock jumped, or the database was away.
+
+    Leases then look lapsed that are not, or whose owners are about to hand them back.
+    """
 
     def __init__(self) -> None:
         self._wall, self._steady = time.time(), time.monotonic()
         self._quiet_until = 0.0
+        self._away_since: float | None = None
 
     @property
     def is_recent(self) -> bool:
@@ -140,6 +144,16 @@ class Gaps:
         if slept > settings.LEASE_SECONDS / 3 or abs(wall - self._wall - slept) > min(5, settings.LEASE_SECONDS / 3):
             self._quiet_until = steady + 2 * settings.HEARTBEAT_SECONDS + 1
         self._wall, self._steady = wall, steady
+
+    def note(self, *, is_away: bool) -> None:
+        """Take down whether the database answered."""
+        now = time.monotonic()
+        if not is_away:
+            self._away_since = None
+            return
+        self._away_since = self._away_since or now
+        if now - self._away_since > settings.LEASE_SECONDS / 3:
+            self._quiet_until = now + 2 * settings.HEARTBEAT_SECONDS + 1
 
 
 class Runner:
@@ -212,7 +226,9 @@ class Runner:
                     next_sweep = time.monotonic() + settings.SWEEP_SECONDS
                 if time.monotonic() >= next_tidy:
                     next_tidy = time.monotonic() + self._tidy()
+                self._gaps.note(is_away=False)
             except AWAY as exc:
+                self._gaps.note(is_away=True)
                 log.warning("The runner's clock waits for the database: %s", str(exc).strip())
                 close_old_connections()
                 self._stopping.wait(1)

@@ -40,6 +40,8 @@ _LINGER_SECONDS = 0.05
 _MOST_TAILS = 32
 #: how long a runner that cannot take a step leaves its message to the others before it has it back in the queue
 _PASS_ON_SECONDS = 0.2
+#: how long an attempt that was ended because the database was away waits for it, and between two tries
+_HAND_BACK_SECONDS, _HAND_BACK_ROUND = 600, 0.5
 Answer = TypeVar("Answer")
 
 
@@ -210,6 +212,7 @@ class AttemptRun:
         self.launch = launch
         self.watcher = AttemptWatcher(claimed, stops=stops)
         self.is_over = False
+        self._stops = stops
         self._host = host
         self._writer = open_log(claimed, launch, remarks=remarks)
         masker = Masker(launch.secret_values)
@@ -236,6 +239,7 @@ class AttemptRun:
         outcome = self._supervision.outcome
         self.is_over = True
         if self._supervision.is_lost or outcome is None:
+            self._hand_back(outcome)
             self._writer.seal()
             return
         _steadily(partial(finish, self.watcher, outcome, writer=self._writer, launch=self.launch), what="An end")
@@ -246,6 +250,19 @@ class AttemptRun:
             _steadily(hook.settle, what="A hook's end")
         self._writer.seal()
         self._store_sizes(outcome)
+
+    def _hand_back(self, outcome: Outcome | None) -> None:
+        """Store that we ended it ourselves, as soon as the database is there, unless another process has it now."""
+        until = time.monotonic() + _HAND_BACK_SECONDS
+        while outcome is not None:
+            try:
+                self.watcher.result(outcome)
+                return
+            except AWAY as exc:
+                close_old_connections()
+                if self._stops.draining.wait(_HAND_BACK_ROUND) or time.monotonic() > until:
+                    log.warning("Attempt %s is left to the reaper: %s", self.claim.attempt.id, str(exc).strip())
+                    return
 
     def _store_sizes(self, outcome: Outcome) -> None:
         log_bytes, log_lines, dropped = self._writer.n_bytes, self._writer.n_lines, self._writer.dropped_bytes

@@ -24,7 +24,7 @@ def cancel_against_finish(stage: Stage) -> int:
         from django.db import connection
 
         for run in part:
-            time.sleep(draw.uniform(0, 0.25))
+            time.sleep(draw.uniform(0, 1.0))
             try:
                 stage.cancel(run)
                 told[run.id] = time.monotonic()  # type: ignore[attr-defined]

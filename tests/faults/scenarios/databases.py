@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import time
 
+from tests.faults import oracle
 from tests.faults.scenarios import scenario
-from tests.faults.stage import STEADY, Stage, check
+from tests.faults.stage import LEASE, STEADY, Stage, check
 
 
 @scenario("F06", stores=("postgres",), limit=150)
@@ -27,6 +28,23 @@ def database_restarts(stage: Stage) -> int:
     check(first.is_alive and second.is_alive, "a runner ended")
     check(not stage.charges(), stage.charges())
     return 5
+
+
+@scenario("F06 F60", stores=("postgres",))
+def database_away(stage: Stage) -> int:
+    """Postgres is away for two leases: the steps are ended, handed back when it is there again, and not charged."""
+    for _ in range(2):
+        stage.runner(STEPWELL_LEASE_SECONDS=str(2 * LEASE))
+    runs = stage.start_many(3, "patient")
+    stage.until_noted("begin", 3)
+    stage.postgres.stop()
+    time.sleep(4 * LEASE)
+    check(not oracle.left_by(set(), stage.begun()), "steps run on that nobody can hold")
+    stage.postgres.start()
+    stage.wait(seconds=40)
+    check(all(stage.status(run) == "completed" for run in runs), f"{[stage.status(run) for run in runs]}")
+    check(not stage.charges(), stage.charges())
+    return 3
 
 
 @scenario("F07", quick=True)

@@ -16,7 +16,7 @@ def stopped_in_time(stage: Stage) -> None:
     run = stage.start("small", seconds=1.5)
     stage.until_noted("begin")
     runner.send(signal.SIGTERM)
-    check(runner.popen.wait(60) == 0, f"exit code {runner.popen.returncode}")
+    check(runner.exit_code(60) == 0, f"exit code {runner.popen.returncode}")
     check([attempt.status for attempt in stage.attempts(run, "first")] == ["completed"], "the step did not complete")
     check(len(stage.until_noted("begin")) == 1, "another step began")
     check("Traceback" not in runner.said(), "a traceback")
@@ -32,7 +32,7 @@ def stopped_too_early(stage: Stage) -> None:
     run = stage.start("small", seconds=4.0)
     stage.until_noted("begin")
     runner.send(signal.SIGTERM)
-    check(runner.popen.wait(60) == 0, f"exit code {runner.popen.returncode}")
+    check(runner.exit_code(60) == 0, f"exit code {runner.popen.returncode}")
     first = stage.attempts(run, "first")
     check([attempt.status for attempt in first] == ["interrupted", "queued"], f"{[one.status for one in first]}")
     stage.runner(**STEADY)
@@ -52,7 +52,7 @@ def signals(stage: Stage) -> int:
         for number in numbers:
             runner.send(number)
             time.sleep(0.2)
-        check(runner.popen.wait(20) == 0, f"{numbers}: exit code {runner.popen.returncode}")
+        check(runner.exit_code(20) == 0, f"{numbers}: exit code {runner.popen.returncode}")
         took = time.monotonic() - began
         stage.figures["+".join(number.name for number in numbers)] = f"{took:.1f} s"
         check(took < PATIENCE * most, f"{numbers}: took {took:.1f} s")
@@ -64,7 +64,7 @@ def signals(stage: Stage) -> int:
         early = stage.runner(ready=False)
         time.sleep(wait)
         early.send(signal.SIGTERM)
-        check(early.popen.wait(20) in (0, -signal.SIGTERM), f"SIGTERM after {wait} s: {early.popen.returncode}")
+        check(early.exit_code(20) in (0, -signal.SIGTERM), f"SIGTERM after {wait} s: {early.popen.returncode}")
         check("Traceback" not in early.said(), f"SIGTERM after {wait} s: {early.said()[-500:]}")
     stage.runner()
     stage.wait()
@@ -102,6 +102,6 @@ def older_schema(stage: Stage) -> None:
         newest = "SELECT max(name) FROM django_migrations WHERE app = 'runs'"
         cursor.execute(f"DELETE FROM django_migrations WHERE app = 'runs' AND name = ({newest})")
     refused = stage.runner(ready=False)
-    check(refused.popen.wait(30) == 1, f"exit code {refused.popen.returncode}")
+    check(refused.exit_code(30) == 1, f"exit code {refused.popen.returncode}")
     check("older than this program" in refused.said() and "Traceback" not in refused.said(), refused.said()[-300:])
     stage.forget(run)

@@ -74,6 +74,7 @@ def slept_alone(stage: Stage) -> None:
         os.kill(pid, signal.SIGCONT)
     stage.wait()
     check(stage.status(run) == "completed", stage.status(run))
+    check(not stage.charges(), stage.charges())
 
 
 @scenario("F26", stores=("postgres",))

@@ -69,8 +69,7 @@ def tree_killed_at_once(stage: Stage) -> None:
 def _alive(stage: Stage) -> dict[int, str]:
     from tests.faults import oracle
 
-    lines = [line for line in stage.ledger() if line[0] in {"begin", "child"}]
-    return oracle.left_by(set(), {int(line[3]): line[4] for line in lines})
+    return oracle.left_by(set(), stage.begun("begin", "child"))
 
 
 @scenario("F27")
