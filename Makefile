@@ -28,9 +28,9 @@ fix: .venv/.tests  ## correct what the linter can and format
 e2e: .venv/.tests  ## run the browser tests alone
 	@exec $(BIN)/pytest tests/e2e
 
-faults: .venv/.tests  ## kill, stop, cut off and fill everything we can, on every store; MUTANTS=0 leaves out the seeded mistakes
+faults: .venv/.tests  ## kill, stop, cut off and fill everything we can; MUTANTS=0 leaves out the seeded mistakes, RESUME=1 what held before
 	@STEPWELL_DRIVER_FAULTS=3 STEPWELL_DRIVERS=100 $(BIN)/pytest tests/processes/test_dynamic_faults.py tests/processes/test_dynamic.py
-	@exec $(BIN)/python -m tests.faults --write $(if $(filter 0,$(MUTANTS)),--no-mutants)
+	@exec $(BIN)/python -m tests.faults --write $(if $(filter 0,$(MUTANTS)),--no-mutants) $(if $(RESUME),--resume)
 
 screenshots: .venv/.tests  ## make pictures of every page in build/screenshots
 	@exec $(BIN)/python -m tests.e2e.dashboard.pictures

@@ -165,5 +165,5 @@ def _end(process: subprocess.Popen[str]) -> None:
 
 
 def _environment(apps: Path) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "LANG", "HOME") if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", "LANG", "HOME", "FAULTS_PATIENCE") if name in os.environ}
     return {**kept, "PYTHONPATH": f"{apps}{os.pathsep}{ROOT}"}

@@ -9,6 +9,7 @@ _NO_FENCE = (
     "filter(id=self.attempt.id, fence=self.fence, status=AttemptStatus.RUNNING)",
     "filter(id=self.attempt.id)",
 )
+_NO_HAND_BACK = ("execution/worker.py", "            self._hand_back(outcome)\n", "")
 _KILL_WITH_CONTROL = "            if child.pid:\n                trees.signal_tree(child.pid, signal.SIGKILL)\n"
 
 MUTANTS = (
@@ -113,6 +114,7 @@ MUTANTS = (
         new="            over = True\n",
         scenario="row_blocked",
         store="postgres",
+        more=(_NO_HAND_BACK,),
     ),
     Mutant(
         name="a result is delivered once",
@@ -120,6 +122,7 @@ MUTANTS = (
         old="            over = now - delivery.first_at >= self._patience\n",
         new="            over = True\n",
         scenario="writes_refused",
+        more=(_NO_HAND_BACK,),
     ),
     Mutant(
         name="any schema will do",

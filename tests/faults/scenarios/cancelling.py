@@ -54,7 +54,7 @@ def cancel_against_finish(stage: Stage) -> int:
     return len(stage.accepted)
 
 
-@scenario("F43", quick=True)
+@scenario("F43")
 def cancel_what_waits(stage: Stage) -> int:
     """Cancelling runs that are queued or wait for a retry, with and without a runner: at an end within 2 s."""
     queued = stage.start("small")

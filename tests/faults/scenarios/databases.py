@@ -47,7 +47,7 @@ def database_away(stage: Stage) -> int:
     return 3
 
 
-@scenario("F07", quick=True)
+@scenario("F07")
 def answers_lost(stage: Stage) -> int:
     """Every tenth write of a runner is stored and its answer lost: as if nothing had happened."""
     runner = stage.runner(failpoint="commit:execute_then_raise%10", **STEADY)

@@ -8,13 +8,13 @@ import time
 from pathlib import Path
 
 from tests.faults.scenarios import NotHere, scenario
-from tests.faults.stage import Stage, check
+from tests.faults.stage import STEADY, Stage, check
 
 
-@scenario("F11")
+@scenario("F11", quick=True)
 def results_do_not_fit(stage: Stage) -> None:
     """ENOSPC when a step's results are to appear: the step fails and says so, no half result is seen."""
-    runner = stage.runner(failpoint="before_artifact_rename:enospc@1")
+    runner = stage.runner(failpoint="before_artifact_rename:enospc@1", **STEADY)
     failed = stage.start("heavy", megabytes=1)
     stage.wait([failed])
     attempt = stage.attempts(failed, "large")[0]

@@ -7,7 +7,7 @@ import time
 from uuid import uuid4
 
 from tests.faults.scenarios import scenario
-from tests.faults.stage import PATIENCE, SWEEP, Stage, check
+from tests.faults.stage import PATIENCE, STEADY, SWEEP, Stage, check
 
 _POISON = (
     b"",
@@ -67,7 +67,7 @@ def messages_lost(stage: Stage) -> int:
 @scenario("F20 F21", quick=True)
 def messages_wrong(stage: Stage) -> int:
     """Nine kinds of nonsense, messages of finished, cancelled and unknown steps: dropped with one line each."""
-    runner = stage.runner()
+    runner = stage.runner(**STEADY)
     done = stage.start("small", seconds=0.0)
     cancelled = stage.start("small", seconds=0.0)
     stage.cancel(cancelled)

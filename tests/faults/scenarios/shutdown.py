@@ -25,7 +25,7 @@ def stopped_in_time(stage: Stage) -> None:
     check(stage.status(run) == "completed" and not stage.charged(), "not completed without charge")
 
 
-@scenario("F16", quick=True)
+@scenario("F16")
 def stopped_too_early(stage: Stage) -> None:
     """SIGTERM while a step needs longer than the grace: handed back, not charged, run again by the next runner."""
     runner = stage.runner(**STEADY)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from tests.faults.proxy import Proxy
@@ -12,7 +13,7 @@ from tests.faults.scenarios import scenario
 from tests.faults.stage import LEASE, PATIENCE, STEADY, Stage, check
 
 
-@scenario("F14", quick=True)
+@scenario("F14")
 def runner_stopped(stage: Stage) -> int:
     """SIGSTOP of a runner past its lease, a runner elsewhere takes over, SIGCONT: the old result is not taken."""
     first = stage.runner(host="a")
@@ -39,6 +40,12 @@ def late_result(stage: Stage) -> None:
     check(stage.status(run) == "completed", stage.status(run))
 
 
+def _send(pids: list[int], number: int) -> None:
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)
+
+
 @scenario("F14")
 def machine_stopped(stage: Stage) -> int:
     """SIGSTOP of a runner with hosts and steps past the lease, a take-over elsewhere, SIGCONT of all."""
@@ -47,11 +54,9 @@ def machine_stopped(stage: Stage) -> int:
     stage.until_noted("begin", 2)
     everything = [first.pid, *(process.pid for process in first.below())]
     stage.runner(host="b")
-    for pid in everything:
-        os.kill(pid, signal.SIGSTOP)
+    _send(everything, signal.SIGSTOP)
     stage.until_repeated(2)
-    for pid in everything:
-        os.kill(pid, signal.SIGCONT)
+    _send(everything, signal.SIGCONT)
     stage.wait()
     check(all(stage.status(run) == "completed" for run in runs), "not all completed")
     return 2
@@ -67,11 +72,9 @@ def slept_alone(stage: Stage) -> None:
     stage.figures["asleep"] = f"{3 * LEASE:g} s"
     # The step host does not know that it slept, as with a machine: its clock stands still too.
     runner.send(signal.SIGSTOP)
-    for pid in everything:
-        os.kill(pid, signal.SIGSTOP)
+    _send(everything, signal.SIGSTOP)
     time.sleep(3 * LEASE)
-    for pid in (*everything, runner.pid):
-        os.kill(pid, signal.SIGCONT)
+    _send([*everything, runner.pid], signal.SIGCONT)
     stage.wait()
     check(stage.status(run) == "completed", stage.status(run))
     check(not stage.charges(), stage.charges())

@@ -6,13 +6,13 @@ import signal
 import time
 
 from tests.faults.scenarios import scenario
-from tests.faults.stage import PATIENCE, Stage, check
+from tests.faults.stage import PATIENCE, STEADY, Stage, check
 
 
 @scenario("F28", quick=True)
 def left_behind(stage: Stage) -> int:
     """A step ends and leaves children: own sessions, a double fork, a clean environment, our pipe held: all end."""
-    runner = stage.runner()
+    runner = stage.runner(**STEADY)
     run = stage.start("tree", seconds=0.3)
     stage.until_noted("child", 4)
     began = time.monotonic()
@@ -36,7 +36,7 @@ def deaf_step_cancelled(stage: Stage) -> None:
     check(stage.status(run) == "cancelled", stage.status(run))
 
 
-@scenario("F02 F03 F28", quick=True)
+@scenario("F02 F03 F28")
 def runner_killed_with_tree(stage: Stage) -> None:
     """kill -9 of a runner whose step has children in sessions of their own: none outlives it by 15 s."""
     runner = stage.runner()
