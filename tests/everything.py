@@ -50,7 +50,14 @@ CHECKS = {
 ON_POSTGRES = ["tests/execution", "tests/accounts", "tests/artifacts", "tests/fuzz/test_nasty.py"]
 POSTGRES_URL = os.environ.get("STEPWELL_TEST_POSTGRES", "postgres://postgres@127.0.0.1/postgres")
 #: whole instances, started and killed
-INSTANCES = ["tests/processes", "tests/e2e/test_first_use.py", "tests/live", "tests/conf", "tests/faults/test_quick.py"]
+INSTANCES = [
+    "tests/processes",
+    "tests/e2e/test_first_use.py",
+    "tests/e2e/test_canaries.py",
+    "tests/live",
+    "tests/conf",
+    "tests/faults/test_quick.py",
+]
 #: run by hand, as they need a quiet machine and minutes of their own: make e2e, and all but a few of make faults
 APART = ["tests/e2e/dashboard", "tests/faults"]
 TESTS = {

@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.timeout(3600)]
 
 TIMES = int(os.environ.get("STEPWELL_FUZZ", "1"))
 #: calls of one operation by one role
-CALLS = 4 * TIMES
+CALLS = 3 * TIMES
 NAMES = (
     "not_a_server_error",
     "status_code_conformance",

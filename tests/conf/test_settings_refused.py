@@ -25,3 +25,9 @@ def test_debug_is_off_unless_asked_for_and_stays_possible_on_this_machine(monkey
     monkeypatch.setenv("STEPWELL_DEBUG", "true")
     assert runpy.run_path(settings_module.__file__)["DEBUG"] is True
     env.refuse_debug_beyond_this_machine(debug=False, hosts=["runs.example.org"])
+
+
+def test_hosts_are_those_of_the_variable_and_this_machine_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert runpy.run_path(settings_module.__file__)["ALLOWED_HOSTS"] == ["localhost", "127.0.0.1", "[::1]"]
+    monkeypatch.setenv("STEPWELL_HOSTS", "runs.example.org")
+    assert runpy.run_path(settings_module.__file__)["ALLOWED_HOSTS"] == ["runs.example.org"]

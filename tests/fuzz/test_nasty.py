@@ -83,7 +83,7 @@ _turn = itertools.count()
 
 def some() -> Iterator[str]:
     """Yield a few of the texts, others each time, or all of them when time is given."""
-    count = len(NASTY) if TIMES > 1 else 6
+    count = len(NASTY) if TIMES > 1 else 3
     for _ in range(count):
         yield NASTY[next(_turn) % len(NASTY)]
 
@@ -168,8 +168,8 @@ def test_every_text_of_the_api_is_refused_or_kept(people, real) -> None:
                         path,
                         text[:60],
                     )
-    assert calls > 200
-    assert kept > 10
+    assert calls > 100
+    assert kept > 5
 
 
 def test_every_filter_and_path_of_the_api_takes_any_text(people, real) -> None:
@@ -236,7 +236,7 @@ def test_every_field_of_every_form_takes_any_text(people, real) -> None:
                 answer = client.post(action, {**fields, name: text.encode("utf-8", "surrogatepass")})
                 sent += 1
                 assert answer.status_code < 500, (action, name, text[:60])
-    assert sent > 150
+    assert sent > 80
     assert client.get("/").status_code == 200
 
 
