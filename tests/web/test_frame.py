@@ -195,3 +195,11 @@ def test_colours_of_states_have_names_in_the_style_sheet_only(as_alice: Client) 
     classes = {element.attributes.get("class") or "" for element in read(as_alice.get("/runs/")).all()}
 
     assert not re.search(r"\b(red|green|blue|amber|orange)\b", " ".join(classes))
+
+
+def test_a_folded_rail_is_folded_by_the_server(as_charlie: Client) -> None:
+    assert 'data-rail="folded"' not in as_charlie.get("/").content.decode()
+    as_charlie.cookies["stepwell-rail"] = "folded"
+    assert 'data-rail="folded"' in as_charlie.get("/").content.decode()
+    as_charlie.cookies["stepwell-rail"] = "something"
+    assert "data-rail" not in as_charlie.get("/").content.decode().partition("<body")[0]

@@ -16,6 +16,16 @@ def test_an_empty_instance_says_how_to_begin(as_charlie: Client) -> None:
     assert "Write your first pipeline" in page.text
     assert "python hello.py" in page.text
     assert "stepwell register hello.py" in page.text
+    assert page.has("copy-text")
+    assert "Schedule it" in page.text
+    assert "Invite people" not in page.text  # a viewer may not
+
+
+def test_an_empty_instance_tells_its_admin_what_comes_next(as_alice: Client) -> None:
+    page = read(as_alice.get("/"))
+
+    for next_step in ("Schedule it", "Store a secret", "Invite people", "Be told of failures", "Make an API token"):
+        assert next_step in page.text
 
 
 def test_pipelines_without_runs_are_not_called_a_first_use(as_charlie: Client) -> None:

@@ -146,6 +146,10 @@ class Frame:
         return self.user.palette if self.signed_in else ""
 
     @cached_property
+    def is_rail_folded(self) -> bool:
+        return self._request.COOKIES.get("stepwell-rail") == "folded"
+
+    @cached_property
     def zones(self) -> list[tuple[str, str, bool]]:
         """The zones the top bar offers: (what to send, word, whether it is in force)."""
         here = self._request.session.get("zone", "")
