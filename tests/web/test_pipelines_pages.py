@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from stepwell.accounts.models import AuditEvent, InstanceSettings
+from stepwell.core.plan import PipelineSpec, Plan, PlannedStep, Retry, Source, StepOptions
 from stepwell.runs.models import Run
 from stepwell.web import pipelines
 from tests import factories
@@ -241,3 +242,68 @@ def test_pages_of_pipelines_need_a_person_and_the_right_method(as_bob: Client, c
 
     assert client.get(path)["Location"].startswith("/login/")
     assert as_bob.delete(path).status_code == 405
+
+
+def planned(name: str, *upstream: str, **fields: Any) -> PlannedStep:
+    source = Source(module="train", qualname=name)
+    return PlannedStep(invocation_id=name, name=name, source=source, upstream=list(upstream), **fields)
+
+
+def registered(*steps: PlannedStep, name: str = "train") -> None:
+    source = Source(module="train", qualname="train")
+    plan = Plan(pipeline=name, source=source, steps=list(steps))
+    pipeline = factories.make_pipeline(name)
+    pipeline.snapshots.update(spec=PipelineSpec(name=name, source=source, plan=plan).model_dump(mode="json"))
+
+
+def test_the_graph_of_the_newest_code_stands_before_anything_ran(as_charlie: Client) -> None:
+    registered(
+        planned("load", docstring=f"Reads.\n{HOSTILE}"), planned("fit", "load"), planned("report", "fit", "load")
+    )
+
+    page = read(as_charlie.get("/pipelines/train/graph/"))
+
+    assert [box.one("text").text for box in page.all("a", class_="node")] == ["load", "fit", "report"]
+    assert page.all("a", class_="node")[0].one("title").text == "load: Reads."
+    assert len(page.one("g", class_="graph__edges").all("path")) == 3
+
+
+def test_a_large_plan_is_drawn_by_the_names_of_its_steps(as_charlie: Client) -> None:
+    many = [
+        PlannedStep(invocation_id=f"fit_{n}", name="fit", source=Source(module="t", qualname="fit"), upstream=["load"])
+        for n in range(400)
+    ]
+    registered(planned("load"), *many)
+
+    page = read(as_charlie.get("/pipelines/train/graph/"))
+
+    assert len(page.all("a", class_="node")) == 2
+    assert "401 steps" in page.text
+
+
+def test_defaults_show_each_option_and_who_set_it(as_charlie: Client) -> None:
+    options = StepOptions(retry=Retry(max_retries=2, delay=10), timeout=60)
+    registered(
+        planned("load"), planned("fit", "load", options=options, origins={"retry": "step", "timeout": "pipeline"})
+    )
+
+    page = read(as_charlie.get("/pipelines/train/defaults/"))
+    rows = [[cell.text for cell in row.all("td")] for row in page.one("table", class_="options").one("tbody").all("tr")]
+
+    assert ["retry", "2 retries, 10 s", "step"] in rows
+    assert ["timeout", "1 m 00 s", "pipeline"] in rows
+    assert "by default" in rows[0][0]
+    everything = read(as_charlie.get("/pipelines/train/defaults/?all=1&q=LOAD"))
+    assert len(everything.one("table", class_="options").one("tbody").all("tr")) > 5
+    assert "No step has" in read(as_charlie.get("/pipelines/train/defaults/?q=nothing")).text
+
+
+@pytest.mark.parametrize("tab", ["graph", "defaults"])
+def test_a_plan_that_is_not_known_says_why(as_charlie: Client, tab: str) -> None:
+    pipeline = factories.make_pipeline("dynamic")
+    source = Source(module="train", qualname="train")
+    pipeline.snapshots.update(spec=PipelineSpec(name="dynamic", source=source, dynamic=True).model_dump(mode="json"))
+
+    assert "the pipeline is dynamic" in read(as_charlie.get(f"/pipelines/dynamic/{tab}/")).text
+    pipeline.snapshots.all().delete()
+    assert "stepwell register FILE" in read(as_charlie.get(f"/pipelines/dynamic/{tab}/")).text

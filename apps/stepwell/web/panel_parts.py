@@ -104,8 +104,13 @@ def options(step: StepRun) -> list[Fact]:
 
 def plain_options(step: StepRun) -> list[Fact]:
     """Return the options as they are planned, without asking the database."""
-    origins = step.plan.get("origins", {})
-    planned = step.plan.get("options", {})
+    return planned_options(step.plan)
+
+
+def planned_options(plan: dict[str, Any]) -> list[Fact]:
+    """Return the options of a planned step, those that were set first."""
+    origins = plan.get("origins", {})
+    planned = plan.get("options", {})
     facts = [
         Fact(name, option_text(name, value), origins.get(name, "default"))
         for name, value in planned.items()

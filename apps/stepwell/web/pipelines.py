@@ -19,11 +19,12 @@ from stepwell.core.status import Trigger
 from stepwell.errors import NotFound
 from stepwell.execution import actions
 from stepwell.execution.parameters import ParameterErrors
-from stepwell.pipelines.models import Pipeline, Schedule, Snapshot
+from stepwell.pipelines.models import Pipeline, Snapshot
 from stepwell.runs.models import Run
 from stepwell.web import forms, present
 from stepwell.web.access import get_pipeline_or_404, needs
-from stepwell.web.pipeline_rows import bars, latest_runs, pipeline_rows, tally
+from stepwell.web.pipeline_context import pipeline_context
+from stepwell.web.pipeline_rows import latest_runs, pipeline_rows
 from stepwell.web.request import WebRequest, record_run_act, render_page
 from stepwell.web.rerun import form_key, was_sent
 from stepwell.web.run_rows import listed, run_rows
@@ -32,7 +33,6 @@ from stepwell.web.step_grid import step_durations, step_grid
 PAGE_ROWS = 40
 _RUNS_SHOWN = 20
 _SNAPSHOTS_SHOWN = 50
-_FIRES_SHOWN = 3
 _MOST_TAGS = 50
 _LONGEST_TAG = 100
 
@@ -62,7 +62,7 @@ def detail(request: WebRequest, slug: str) -> HttpResponse:
     runs = list(listed(Run.objects.filter(pipeline=pipeline).order_by("-id"))[:_RUNS_SHOWN])
     latest = latest_runs([pipeline.pk])[pipeline.pk]
     context = {
-        **_head(request, pipeline, newest, latest, tab="runs"),
+        **pipeline_context(request, pipeline, newest, latest, tab="runs"),
         "rows": run_rows(runs),
         "grid": step_grid(latest),
         "fields": forms.parameter_fields(schema, forms.defaults(schema)),
@@ -77,7 +77,7 @@ def durations(request: WebRequest, slug: str) -> HttpResponse:
     pipeline = get_pipeline_or_404(request, slug)
     latest = latest_runs([pipeline.pk])[pipeline.pk]
     context = {
-        **_head(request, pipeline, pipeline.newest_snapshot, latest, tab="durations"),
+        **pipeline_context(request, pipeline, pipeline.newest_snapshot, latest, tab="durations"),
         "durations": step_durations(latest),
     }
     return render_page(request, "pipelines/durations.html", context)
@@ -92,33 +92,11 @@ def code(request: WebRequest, slug: str) -> HttpResponse:
     newest = snapshots[0] if snapshots else None
     latest = latest_runs([pipeline.pk])[pipeline.pk]
     context = {
-        **_head(request, pipeline, newest, latest, tab="code"),
+        **pipeline_context(request, pipeline, newest, latest, tab="code"),
         "snapshots": [(one, present.moment(one.created_at)) for one in snapshots],
         "source_code": newest.compiled.source_code if newest else "",
     }
     return render_page(request, "pipelines/code.html", context)
-
-
-def _head(
-    request: WebRequest, pipeline: Pipeline, newest: Snapshot | None, latest: list[Run], *, tab: str
-) -> dict[str, Any]:
-    usual, success = tally(latest)
-    return {
-        "pipeline": pipeline,
-        "tab": tab,
-        "can_run": newest is not None and newest.can_run,
-        "can_operate": request.user.may(Role.OPERATOR),
-        "bars": bars(latest),
-        "bars_width": max(1, len(latest)) * 6,
-        "tally": " · ".join(part for part in (success, usual) if part),
-        "next_fires": _next_fires(pipeline),
-    }
-
-
-def _next_fires(pipeline: Pipeline) -> list[tuple[Schedule, present.Moment | None]]:
-    """Return the schedules of a pipeline that will fire, the next first."""
-    waiting = Schedule.objects.filter(pipeline=pipeline, is_paused=False, next_fire_at__isnull=False)
-    return [(one, present.moment(one.next_fire)) for one in waiting.order_by("next_fire_at")[:_FIRES_SHOWN]]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -6,7 +6,6 @@ import logging
 from collections import defaultdict
 from collections.abc import Hashable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +19,7 @@ from stepwell.core.status import StepKind, StepStatus
 from stepwell.runs.models import Run, StepEdge, StepRun
 from stepwell.web import graph_members, present, step_groups
 from stepwell.web.access import get_run_or_404, needs
+from stepwell.web.pipeline_plan import line
 from stepwell.web.request import WebRequest, render_page
 from stepwell.web.run_rows import Segment
 from stepwell.web.run_tabs import open_panel, run_context
@@ -129,7 +129,7 @@ def _draw(run: Run, steps: list[StepRun], request: WebRequest, wanted: str) -> G
     labels = {group.key: group.name for step in steps if (group := step_groups.group_of(step))}
     return Graph(
         nodes=[_node(run, cell, drawing.boxes[cell.key], keys, wanted) for cell in cells],
-        edges=[_path(points) for _, _, points in drawing.paths],
+        edges=[line(points) for _, _, points in drawing.paths],
         width=drawing.width + 2 * _MARGIN,
         height=drawing.height + 2 * _MARGIN,
         view_width=f"{drawing.width + 2 * _MARGIN:.0f}",
@@ -249,18 +249,6 @@ def _standing(cell: Cell) -> tuple[str, str, list[Segment]]:
     rest = len(statuses) - done - failed
     shown = [f"{n:,} {mark}" for n, mark in ((done, "✓"), (failed, "✗"), (rest, "…")) if n]
     return tally.status, " ".join(shown), tally.segments
-
-
-def _path(points: tuple[tuple[float, float], ...]) -> str:
-    """Return the points as a line of SVG, bent where it goes from column to column."""
-    parts = [f"M{points[0][0]:.1f} {points[0][1]:.1f}"]
-    for (x1, y1), (x2, y2) in pairwise(points):
-        if abs(y1 - y2) < 0.5:
-            parts.append(f"L{x2:.1f} {y2:.1f}")
-        else:
-            middle = (x1 + x2) / 2
-            parts.append(f"C{middle:.1f} {y1:.1f} {middle:.1f} {y2:.1f} {x2:.1f} {y2:.1f}")
-    return "".join(parts)
 
 
 def _query(**values: str) -> str:

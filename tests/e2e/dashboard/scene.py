@@ -84,6 +84,8 @@ def make(*, person: str) -> dict[str, str]:
         "pipeline": f"/pipelines/{pipelines[0].slug}/",
         "pipeline-durations": f"/pipelines/{pipelines[0].slug}/durations/",
         "pipeline-code": f"/pipelines/{pipelines[0].slug}/code/",
+        "pipeline-graph": f"/pipelines/{pipelines[0].slug}/graph/",
+        "pipeline-defaults": f"/pipelines/{pipelines[0].slug}/defaults/?all=1",
         "pipeline-run": f"/pipelines/{pipelines[0].slug}/run/",
         "artifacts": "/artifacts/",
         "artifact": f"/artifacts/{model}/",
