@@ -67,6 +67,7 @@ def test_a_run_waits_without_a_process_across_a_restart_and_goes_on_with_the_fir
     assert told(instance, run) == ["eu", 3, "eu x3"]
     steps = instance.steps(run)
     assert [attempt["status"] for attempt in steps[":driver"]["attempts"]] == ["interrupted", "completed"]
+    assert instance.log(run, ":driver") == "asks\n[stepwell] Paused: it waits for an answer.\n"
     assert len(steps["train"]["attempts"]) == 1
 
 

@@ -14,6 +14,8 @@ from stepwell.engine.ports import ErrorInfo, Outcome
 
 #: the result of a driver that has nothing to do until somebody answers: it is run again then
 PARKED = "parked"
+#: why the attempt of such a driver ended
+PARKED_REASON = "It waits for an answer."
 #: fields that only machines read: a digest that happens to hold a short secret must stay whole
 _EXACT = frozenset({"t", "status", "uri", "sha256", "pickled", "cache_parts"})
 #: fields that hold what user code chose: nothing inside is exempt
@@ -54,7 +56,7 @@ def outcome_of_result(frame: dict[str, Any]) -> Outcome:
     if frame.get("status") == AttemptStatus.COMPLETED:
         return Outcome(status=AttemptStatus.COMPLETED, result=frame, **usage)
     if frame.get("status") == PARKED:
-        return Outcome(status=AttemptStatus.INTERRUPTED, reason="It waits for an answer.", result=frame, **usage)
+        return Outcome(status=AttemptStatus.INTERRUPTED, reason=PARKED_REASON, result=frame, **usage)
     if frame.get("status") != AttemptStatus.FAILED:
         return crashed("the process reported a result that is neither completed nor failed")
     error = frame.get("error") or {}

@@ -367,9 +367,9 @@ class Supervision:
             return
         if stored := self._watcher.result(self.outcome):
             self.outcome = stored
-        if self.outcome.status == AttemptStatus.INTERRUPTED and self._has_result:
-            self._lose(self.outcome.reason)
-            return
+            if stored.status == AttemptStatus.INTERRUPTED and self._has_result:
+                self._lose(stored.reason)
+                return
         self._published = True
         if self._launched and not self._gone:
             # The hooks have their time from now on. No beat follows: the host must not think that we hang.

@@ -15,6 +15,7 @@ from django.db import close_old_connections, connections
 
 from stepwell.core.durations import format_duration
 from stepwell.core.status import AttemptStatus, StepKind, StepStatus
+from stepwell.engine.endings import PARKED
 from stepwell.engine.logfile import LogWriter
 from stepwell.engine.masking import Masker
 from stepwell.engine.ports import ErrorInfo, LaunchSpec, Outcome
@@ -306,6 +307,8 @@ def _steadily(work: Callable[[], Answer], *, what: str) -> Answer:
 
 
 def _closing_line(claimed: Claim, outcome: Outcome, launch: Launch) -> str:
+    if outcome.result.get("status") == PARKED:
+        return f"Paused: {outcome.reason[:1].lower()}{outcome.reason[1:]}"
     step = StepRun.objects.get(id=claimed.step.id)
     line = f"Attempt {claimed.attempt.number} {outcome.status.replace('_', ' ')}"
     if outcome.reason:

@@ -12,6 +12,9 @@ from urllib.parse import urlencode
 from django.utils import timezone
 
 from stepwell.core.durations import format_duration
+from stepwell.core.status import AttemptStatus, RunStatus, StepKind, StepStatus
+from stepwell.engine.endings import PARKED_REASON
+from stepwell.runs.models import Attempt, Run, StepRun
 
 #: statuses whose word is not simply the status with a capital letter
 _WORDS = {"timed_out": "Timed out", "cached": "From cache", "retrying": "Waits to retry"}
@@ -39,6 +42,22 @@ def state(status: str) -> State:
     """Return how ``status`` looks."""
     word = _WORDS.get(status, status.replace("_", " ").capitalize())
     return State(status, word, _ICONS.get(status, status))
+
+
+def step_state(step: StepRun, run: Run) -> State:
+    """Return how a step looks; the driver of a run that waits for an answer does not wait to try again."""
+    return state(run.status if is_parked(step, run) else step.status)
+
+
+def is_parked(step: StepRun, run: Run) -> bool:
+    """Return whether a step is a driver whose process ended until somebody answers."""
+    return step.kind == StepKind.DRIVER and step.status == StepStatus.RETRYING and run.status == RunStatus.PAUSED
+
+
+def attempt_state(attempt: Attempt) -> State:
+    """Return how an attempt looks."""
+    waits = attempt.status == AttemptStatus.INTERRUPTED and attempt.status_reason == PARKED_REASON
+    return state(RunStatus.PAUSED if waits else attempt.status)
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,7 +106,7 @@ def step_panel(
     return StepPanel(
         invocation_id=step.invocation_id,
         label=present.step_label(step.invocation_id),
-        state=present.state(step.status),
+        state=present.step_state(step, run),
         reason=step.status_reason,
         attempts=attempts_text(tries[-1] if tries else None, max_retries),
         next_try=present.moment(datetime.fromtimestamp(waits, UTC)) if waits else None,
@@ -115,7 +115,7 @@ def step_panel(
                 str(one.number),
                 step_url(run, step.invocation_id, one.number, part=part, page=page),
                 one is attempt,
-                present.state(one.status),
+                present.attempt_state(one),
             )
             for one in tries
         ],
@@ -187,7 +187,7 @@ def _attempt(run: Run, step: StepRun, attempt: Attempt) -> AttemptFacts:
     return AttemptFacts(
         id=str(attempt.id),
         number=attempt.number,
-        state=present.state(attempt.status),
+        state=present.attempt_state(attempt),
         reason=attempt.status_reason,
         started=present.moment(attempt.started_at),
         took=present.span(attempt.started_at, attempt.ended_at),
