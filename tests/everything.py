@@ -53,6 +53,7 @@ POSTGRES_URL = os.environ.get("STEPWELL_TEST_POSTGRES", "postgres://postgres@127
 INSTANCES = [
     "tests/processes",
     "tests/e2e/test_first_use.py",
+    "tests/e2e/test_dynamic.py",
     "tests/e2e/test_canaries.py",
     "tests/live",
     "tests/conf",

@@ -73,9 +73,7 @@ def test_from_the_printed_link_to_a_live_run_and_a_changed_rerun(fresh, page):
 
 @pytest.mark.timeout(120)
 def test_the_page_goes_on_where_it_was_after_the_connection_was_cut(running, page):
-    page.goto(_signed_in(running))
-    page.get_by_role("button", name=re.compile("sign in", re.IGNORECASE)).click()
-    page.wait_for_url(f"{running.url}/")
+    sign_in(running, page)
     wait_until(
         lambda: running.api.get("/pipelines/train_classifier").is_success,
         seconds=60,
@@ -99,7 +97,9 @@ def test_the_page_goes_on_where_it_was_after_the_connection_was_cut(running, pag
     assert counts == logged
 
 
-def _signed_in(fresh) -> str:
-    done = fresh.commands.stepwell("login-link")
+def sign_in(running, page):
+    done = running.commands.stepwell("login-link")
     assert done.returncode == 0, done.stderr
-    return re.search(r"https?://\S+", done.stdout)[0]
+    page.goto(re.search(r"https?://\S+", done.stdout)[0])
+    page.get_by_role("button", name=re.compile("sign in", re.IGNORECASE)).click()
+    page.wait_for_url(f"{running.url}/")
