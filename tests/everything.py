@@ -50,23 +50,24 @@ CHECKS = {
 ON_POSTGRES = ["tests/execution", "tests/accounts", "tests/artifacts", "tests/fuzz/test_nasty.py"]
 POSTGRES_URL = os.environ.get("STEPWELL_TEST_POSTGRES", "postgres://postgres@127.0.0.1/postgres")
 #: whole instances, started and killed
-INSTANCES = [
-    "tests/processes",
+INSTANCES = ["tests/processes", "tests/faults/test_quick.py"]
+#: as people and scripts use one: in a browser, over sockets, by commands
+IN_USE = [
     "tests/e2e/test_first_use.py",
     "tests/e2e/test_dynamic.py",
     "tests/e2e/test_canaries.py",
     "tests/live",
     "tests/conf",
-    "tests/faults/test_quick.py",
 ]
 #: run by hand, as they need a quiet machine and minutes of their own: make e2e, and all but a few of make faults
 APART = ["tests/e2e/dashboard", "tests/faults"]
 TESTS = {
-    "instances, browser": INSTANCES,
+    "instances": INSTANCES,
+    "browser, commands": IN_USE,
     "examples, docs, wheel": PROGRAMS,
     "conformance": ["tests/conformance"],
     "all other tests": [
-        f"--ignore={path}" for path in (*WITHOUT_DJANGO, *PROGRAMS, *INSTANCES, *APART, "tests/conformance")
+        f"--ignore={path}" for path in (*WITHOUT_DJANGO, *PROGRAMS, *INSTANCES, *IN_USE, *APART, "tests/conformance")
     ],
     "tests without Django": ["-p", "no:django", *WITHOUT_DJANGO],
 }
