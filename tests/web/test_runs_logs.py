@@ -252,6 +252,46 @@ def test_the_whole_run_is_merged_by_time_with_steps_and_pages(
     assert {row.one("a").text for row in only} == {"b"}
 
 
+def test_the_whole_run_is_searched_across_steps_by_words_and_level(
+    as_charlie: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_log_whole, "PAGE_LINES", 10)
+    run = factories.make_run(status="completed")
+    for name in "ab":
+        step = factories.make_step(run, name, attempts=False)
+        text = "".join(
+            f"{'ERROR ' if n % 10 == 0 else ''}{name} row {n} {'Needle' if n % 4 == 0 else ''}\n" for n in range(60)
+        )
+        factories.make_attempt(step, status="completed", log=text)
+
+    def found(query: str) -> list[str]:
+        page = read(as_charlie.get(f"/runs/{run.number}/logs/{query}"))
+        rows = [row.all("span")[-1].text.strip() for row in page.all("div", class_="line")]
+        later = [link["href"] for link in page.all("a") if link.text == "Later"]
+        return rows + (found(later[0].partition("/logs/")[2]) if later else [])
+
+    needles = found("?q=needle")
+    assert sorted(needles) == sorted(row for row in found("?first=1") if "Needle" in row)
+    assert len(needles) == 30
+    assert found("?q=needle&step=b") == [row for row in needles if " b " in f" {row} " or row.startswith("b ")]
+    assert len(found("?level=error")) == 12
+    assert len(found("?level=error&q=needle")) == 6
+    assert found("?q=nothing-like-it") == []
+    assert "No line matches" in read(as_charlie.get(f"/runs/{run.number}/logs/?q=nothing-like-it")).text
+
+
+def test_a_search_of_the_whole_run_that_takes_too_long_says_so(
+    as_charlie: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_log_whole, "SEARCH_SECONDS", -1.0)
+    run = logged("one\ntwo\n")
+
+    page = read(as_charlie.get(f"/runs/{run.number}/logs/?q=one"))
+
+    assert "lines may be missing" in page.text
+    assert "lines may be missing" not in read(as_charlie.get(f"/runs/{run.number}/logs/")).text
+
+
 @pytest.mark.parametrize("query", ["from=1-2-3", "before=x", "step=%00", "from=99999999999999999-" + "f" * 32 + "-1"])
 def test_any_place_in_a_whole_run_can_be_asked_for(as_charlie: Client, query: str) -> None:
     run = logged("one\n")

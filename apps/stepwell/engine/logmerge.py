@@ -10,6 +10,7 @@ from pathlib import Path
 
 from stepwell.engine.loglines import LogLine
 from stepwell.engine.logreader import LogReader
+from stepwell.engine.logsearch import LogQuery, find
 
 _CHUNK_LINES = 100
 
@@ -34,9 +35,16 @@ class MergedLine:
 
 
 class MergedLogs:
-    """The logs at ``paths``; those that do not exist are empty. A log is opened once a window reaches into its time."""
+    """The logs at ``paths``; those that do not exist are empty. A log is opened once a window reaches into its time.
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    With a ``query`` only lines that match are there; where the monotonic clock goes past ``until``, ``is_complete``
+    says that lines may be missing.
+    """
+
+    def __init__(self, paths: Sequence[Path], *, query: LogQuery | None = None, until: float = float("inf")) -> None:
+        self.is_complete = True
+        self._query = query
+        self._until = until
         self._readers = [LogReader(path) for path in paths]
         self._spans = [reader.times_span() for reader in self._readers]
 
@@ -55,7 +63,8 @@ class MergedLogs:
             if span is None or (place and span[1] < place.at):
                 continue
             lower = max(span[0], place.at) if place else span[0]
-            streams.append(((lower, log, 0), self._lines_from(log, place)))
+            lines = self._found(log, place) if self._query else self._lines_from(log, place)
+            streams.append(((lower, log, 0), lines))
         return streams
 
     def _backward(self, place: Place | None) -> list[tuple[tuple[float, int, int], Iterator[MergedLine]]]:
@@ -76,6 +85,19 @@ class MergedLogs:
                 if line.number >= number and (place is None or merged.place >= place):
                     yield merged
             number = max(number, found[-1].number) + 1
+
+    def _found(self, log: int, place: Place | None) -> Iterator[MergedLine]:
+        reader = self._readers[log]
+        first = reader.line_at_time(place.at) if place else 1
+        try:
+            for piece, indexes in find(reader, self._query or LogQuery(), first=first, until=self._until):
+                begin, wanted = piece.number + indexes[0], {piece.number + index for index in indexes}
+                for line in reader.lines(begin, indexes[-1] - indexes[0] + 1):
+                    merged = MergedLine(log, line)
+                    if line.number in wanted and (place is None or merged.place >= place):
+                        yield merged
+        except TimeoutError:
+            self.is_complete = False
 
     def _lines_before(self, log: int, place: Place | None) -> Iterator[MergedLine]:
         reader = self._readers[log]

@@ -10,6 +10,7 @@ import json
 import re
 import resource
 import sys
+import time
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
@@ -49,14 +50,19 @@ class LogQuery:
         return bool(self.text or self.levels or self.source)
 
 
-def find(reader: LogReader, query: LogQuery, *, first: int = 1) -> Iterator[tuple[Piece, list[int]]]:
+def find(
+    reader: LogReader, query: LogQuery, *, first: int = 1, until: float = float("inf")
+) -> Iterator[tuple[Piece, list[int]]]:
     """Yield pieces with lines that match, from line ``first`` on, and the indexes of these lines.
 
     Raises:
         re.error: The pattern is none.
+        TimeoutError: The monotonic clock went past ``until``.
     """
     tests = _tests(query)
     for piece in pieces(reader, first, levels=query.levels):
+        if time.monotonic() > until:
+            raise TimeoutError
         wanted: list[int] | None = None
         for test in tests:
             hits = test(piece)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
@@ -17,18 +18,26 @@ from stepwell.accounts.models import Role
 from stepwell.core.status import TERMINAL_ATTEMPT
 from stepwell.engine.logfile import LogReader
 from stepwell.engine.logmerge import MergedLine, MergedLogs, Place
+from stepwell.engine.logsearch import LogQuery
 from stepwell.runs.ansi import render_line
 from stepwell.runs.logs import log_path
 from stepwell.runs.models import Attempt, Run
 from stepwell.web import log_places, present, run_page
 from stepwell.web.access import get_run_or_404, needs
+from stepwell.web.log_query import log_filter
 from stepwell.web.request import WebRequest, render_page
 
 PAGE_LINES = 400
+#: seconds after which what was found so far is shown
+SEARCH_SECONDS = 3.0
+_LEVELS = (("error", "Errors"), ("warning", "Warnings"), ("info", "Info"), ("debug", "Debug"))
 #: steps the choice of one offers
 _MAX_CHOICES = 300
 #: logs a page follows while they grow
 _MAX_FOLLOWED = 40
+#: a time is a whole number of these parts of a second, as floats of today are: what an address says is exact, and the
+#: page after a line does not begin with the line again
+_TICK = 2**22
 _PLACE = re.compile(r"(\d{1,17})-([0-9a-f]{32})-(\d{1,12})")
 
 
@@ -58,12 +67,18 @@ class Followed:
 @require_safe
 @needs(Role.VIEWER)
 def whole_log(request: WebRequest, ref: str) -> HttpResponse:
-    """Show a page of lines: the last, those from ``from`` on, or those before ``before``; ``step`` names one step."""
+    """Show a page of lines: the last, those from ``from`` on, or those before ``before``; ``step`` names one step.
+
+    With words or levels, only the lines that match, from the first on.
+    """
     run = get_run_or_404(request, ref)
     step = request.GET.get("step", "").replace("\0", "")
+    asked = log_filter(request.GET)
+    query = LogQuery(text=asked.text, is_exact=asked.is_exact, levels=asked.levels)
     attempts = _attempts(run, step)
-    logs = MergedLogs([log_path(run.id, attempt.id) for attempt in attempts])
-    lines, is_end = _page(request, logs, attempts)
+    paths = [log_path(run.id, attempt.id) for attempt in attempts]
+    logs = MergedLogs(paths, query=query, until=time.monotonic() + SEARCH_SECONDS)
+    lines, is_end = _page(request, logs, attempts, is_search=bool(query))
     url = reverse("runs:whole_log", args=[run.number])
     context = {
         "head": run_page.run_head(run, request.user),
@@ -73,8 +88,14 @@ def whole_log(request: WebRequest, ref: str) -> HttpResponse:
         "url": url,
         "step": step,
         "steps": _choices(run),
-        "paging": _paging(url, step, lines, logs, attempts, is_end=is_end),
-        "followed": _followed(run, attempts) if is_end else [],
+        "paging": _found_paging(request, url, lines, attempts, is_end=is_end)
+        if query
+        else _paging(url, step, lines, logs, attempts, is_end=is_end),
+        "followed": _followed(run, attempts) if is_end and not query else [],
+        "asked": asked,
+        "levels": [(level, word, level in asked.levels) for level, word in _LEVELS],
+        "is_search": bool(query),
+        "is_complete": logs.is_complete,
         "zone": timezone.get_current_timezone_name(),
     }
     return render_page(request, "runs/log_whole.html", context, fragments={"log-followed"})
@@ -92,14 +113,16 @@ def _choices(run: Run) -> list[tuple[str, str]]:
     return [(name, present.step_label(name)) for name in names]
 
 
-def _page(request: WebRequest, logs: MergedLogs, attempts: list[Attempt]) -> tuple[list[MergedLine], bool]:
+def _page(
+    request: WebRequest, logs: MergedLogs, attempts: list[Attempt], *, is_search: bool
+) -> tuple[list[MergedLine], bool]:
     """Return the lines to show, and whether nothing comes after them."""
     if place := _read_place(request.GET.get("from", ""), attempts):
         found = logs.after(place, PAGE_LINES + 1)
         return found[:PAGE_LINES], len(found) <= PAGE_LINES
-    if place := _read_place(request.GET.get("before", ""), attempts):
+    if not is_search and (place := _read_place(request.GET.get("before", ""), attempts)):
         return logs.before(place, PAGE_LINES), False
-    if "first" in request.GET:
+    if "first" in request.GET or is_search:
         found = logs.after(None, PAGE_LINES + 1)
         return found[:PAGE_LINES], len(found) <= PAGE_LINES
     return logs.before(None, PAGE_LINES), True
@@ -110,12 +133,11 @@ def _read_place(text: str, attempts: list[Attempt]) -> Place | None:
     if match is None:
         return None
     index = next((index for index, attempt in enumerate(attempts) if attempt.id == UUID(match[2])), 0)
-    return Place(int(match[1]) / 1e6, index, int(match[3]))
+    return Place(int(match[1]) / _TICK, index, int(match[3]))
 
 
 def _write_place(place: Place, attempts: list[Attempt], *, further: int = 0) -> str:
-    # Cut, never rounded up: a place must not lie behind the line it is made of.
-    return f"{int(place.at * 1e6)}-{attempts[place.log].id.hex}-{place.number + further}"
+    return f"{int(place.at * _TICK)}-{attempts[place.log].id.hex}-{place.number + further}"
 
 
 def _paging(
@@ -133,6 +155,19 @@ def _paging(
         last = lines[-1].place
         paging["later"] = url + present.query(**{"from": _write_place(last, attempts, further=1)}, step=step)
         paging["end"] = url + present.query(step=step)
+    return paging
+
+
+def _found_paging(
+    request: WebRequest, url: str, lines: list[MergedLine], attempts: list[Attempt], *, is_end: bool
+) -> dict[str, str]:
+    """Return the way on through the lines that match, and back to the first of them."""
+    kept = request.GET.copy()
+    place = kept.pop("from", None)
+    paging = {"first": f"{url}?{kept.urlencode()}"} if place else {}
+    if lines and not is_end:
+        kept["from"] = _write_place(lines[-1].place, attempts, further=1)
+        paging["later"] = f"{url}?{kept.urlencode()}"
     return paging
 
 
