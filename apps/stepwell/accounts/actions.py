@@ -10,9 +10,11 @@ from stepwell.accounts.people import (
     change_role,
     end_sessions,
     first_admin,
+    make_service,
     make_user,
     set_active,
 )
+from stepwell.accounts.sessions import end_session, list_sessions
 from stepwell.accounts.sign_in import check_password, record_sign_out
 from stepwell.accounts.tokens import make_token, revoke_token, token_user
 
@@ -23,10 +25,13 @@ __all__ = [
     "change_role",
     "change_settings",
     "check_password",
+    "end_session",
     "end_sessions",
     "first_admin",
+    "list_sessions",
     "make_invite",
     "make_login_link",
+    "make_service",
     "make_token",
     "make_user",
     "record_sign_out",

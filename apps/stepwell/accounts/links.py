@@ -40,8 +40,10 @@ def make_login_link(*, user: User, by: User | None = None, ip: str | None = None
     The page ``login_link`` takes the token. Only a hash of it is stored.
 
     Raises:
-        Conflict: The person is deactivated.
+        Conflict: The person is deactivated, or is a program.
     """
+    if user.is_service:
+        raise Conflict(f"{user.username} is a service account.", hint="Make a token for it on the page Tokens.")
     if not user.is_active:
         raise Conflict(f"{user.username} is deactivated.", hint="Activate the account first.")
     return _make(

@@ -45,6 +45,9 @@ class User(AbstractUser):
     #: single letters do things
     has_keys = models.BooleanField(default=True)
 
+    #: a program's account: it has no password and no link signs it in; its tokens are made by admins
+    is_service = models.BooleanField(default=False, db_default=False)
+
     #: raised to end every session of this person: it is part of what a session is checked against
     session_epoch = models.PositiveIntegerField(default=0)
 

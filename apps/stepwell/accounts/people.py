@@ -37,13 +37,31 @@ def make_user(
     return user
 
 
+def make_service(*, name: str, role: str, by: User | None = None, ip: str | None = None) -> User:
+    """Make an account for a program: it owns tokens, and nobody signs in with it.
+
+    Raises:
+        NameTaken: There is a person or service of this name.
+        UsageError: The name or role does not do.
+    """
+    _check_role(role)
+    with transaction.atomic():
+        user = links.new_user(name=name, role=role, password=None)
+        user.is_service = True
+        user.save(update_fields=["is_service"])
+        _record(user, by=by, action="service.made", ip=ip, after={"role": role})
+    return user
+
+
 def first_admin() -> User:
     """Return the active admin who has been there longest.
 
     One called ``admin`` (or ``admin2``, ... when that name is taken), without a password, is made when there is none.
     """
     with transaction.atomic():
-        admin = User.objects.filter(role=Role.ADMIN, is_active=True).order_by("date_joined", "pk").first()
+        admin = (
+            User.objects.filter(role=Role.ADMIN, is_active=True, is_service=False).order_by("date_joined", "pk").first()
+        )
         if admin is not None:
             return admin
         names = itertools.chain(["admin"], (f"admin{number}" for number in itertools.count(2)))
@@ -167,7 +185,8 @@ def _locked(user: User) -> tuple[User, list[User]]:
     mine = Q(pk=user.pk)
     rows = User.objects.select_for_update().filter(mine | Q(role=Role.ADMIN, is_active=True)).order_by("pk")
     found = {row.pk: row for row in rows}
-    admins = [row for row in found.values() if row.role == Role.ADMIN and row.is_active]
+    # A program does not sign in, and so cannot be the one who lets others in.
+    admins = [row for row in found.values() if row.role == Role.ADMIN and row.is_active and not row.is_service]
     return found[user.pk], admins
 
 

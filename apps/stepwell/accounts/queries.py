@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, tzinfo
+from typing import Any
 
 from django.db.models import Q, QuerySet
 
@@ -17,23 +19,47 @@ class AuditPage:
     next_before: int | None
 
 
-def list_audit(*, action: str = "", actor: str = "", before: int | None = None, limit: int = 50) -> AuditPage:
-    """Return events older than the one with id ``before``.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFilter:
+    """Which rows of the audit log are asked for; empty fields leave nothing out.
 
-    Args:
-        action:
-            One action, or the first part of several: ``secret`` finds ``secret.created`` and ``secret.deleted``.
-        actor:
-            A person's name or id.
+    ``action``: one action, or the first part of several: ``secret`` finds ``secret.created`` and ``secret.deleted``.
+    ``actor``: a person's name or id. ``on``: a part of the name of what was acted on. ``ip``: an address.
+    ``since`` and ``until``: days, both included, in ``zone``.
     """
-    events = AuditEvent.objects.all()
-    if action:
-        events = events.filter(Q(action=action) | Q(action__startswith=f"{action}."))
-    if actor:
-        events = events.filter(actor_name__iexact=actor) if not (key := as_uuid(actor)) else events.filter(actor_id=key)
+
+    action: str = ""
+    actor: str = ""
+    on: str = ""
+    ip: str = ""
+    since: date | None = None
+    until: date | None = None
+
+    def apply(self, *, zone: tzinfo) -> QuerySet[AuditEvent]:
+        """Return the rows, newest first."""
+        events = AuditEvent.objects.order_by("-pk")
+        if self.action:
+            events = events.filter(Q(action=self.action) | Q(action__startswith=f"{self.action}."))
+        if self.actor:
+            key = as_uuid(self.actor)
+            events = events.filter(actor_id=key) if key else events.filter(actor_name__iexact=self.actor)
+        if self.on:
+            events = events.filter(object_name__icontains=self.on)
+        if self.ip:
+            events = events.filter(ip=self.ip)
+        if self.since:
+            events = events.filter(at__gte=datetime.combine(self.since, time.min, zone))
+        if self.until:
+            events = events.filter(at__lte=datetime.combine(self.until, time.max, zone))
+        return events
+
+
+def list_audit(*, before: int | None = None, limit: int = 50, zone: tzinfo = UTC, **asked: Any) -> AuditPage:
+    """Return a page of the rows asked for (see ``AuditFilter``), from those older than the one with id ``before``."""
+    events = AuditFilter(**asked).apply(zone=zone)
     if before is not None:
         events = events.filter(pk__lt=before)
-    found = list(events.order_by("-pk")[: limit + 1])
+    found = list(events[: limit + 1])
     return AuditPage(events=found[:limit], next_before=found[limit - 1].pk if len(found) > limit else None)
 
 
@@ -45,6 +71,11 @@ def audit_actions() -> list[str]:
 def list_people() -> QuerySet[User]:
     """Return everybody, the active ones first."""
     return User.objects.order_by("-is_active", "username")
+
+
+def list_services() -> QuerySet[User]:
+    """Return the active service accounts."""
+    return User.objects.filter(is_service=True, is_active=True).order_by("username")
 
 
 def list_tokens(*, viewer: User) -> QuerySet[ApiToken]:

@@ -21,13 +21,21 @@ _USE_RESOLUTION = timedelta(minutes=1)
 
 
 def make_token(
-    *, user: User, name: str, role: str, expires_at: datetime | None = None, ip: str | None = None
+    *,
+    user: User,
+    name: str,
+    role: str,
+    expires_at: datetime | None = None,
+    by: User | None = None,
+    ip: str | None = None,
 ) -> tuple[ApiToken, str]:
     """Make a token that acts for ``user`` with at most ``role``.
 
     Args:
         expires_at:
             None: never.
+        by:
+            Who makes it; None: ``user``.
 
     Returns:
         The stored row, and the token itself, which cannot be had again.
@@ -57,7 +65,7 @@ def make_token(
         )
         expires = expires_at.isoformat(timespec="seconds") if expires_at else None
         after = {"role": role, "expires_at": expires, "owner": user.username}
-        _record(row, actor=user, action="token.made", ip=ip, after=after)
+        _record(row, actor=by or user, action="token.made", ip=ip, after=after)
     return row, raw
 
 

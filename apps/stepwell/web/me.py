@@ -120,6 +120,14 @@ def sessions(request: HttpRequest) -> HttpResponse:
     return redirect("login")
 
 
+@needs(Role.VIEWER)
+@require_POST
+def session(request: HttpRequest, ref: str) -> HttpResponse:
+    actions.end_session(user=request.user, ref=ref, by=request.user, ip=address(request))
+    messages.success(request, "That session is ended.")
+    return redirect("me")
+
+
 def _fresh(request: HttpRequest) -> User:
     # Not request.user: a value that is refused must not show in the frame of the page that says so.
     return User.objects.get(pk=request.user.pk)
@@ -143,6 +151,7 @@ def _page(
         ),
         "passwords": passwords or _password_form(user),
         "zones": zone_names(),
+        "sessions": actions.list_sessions(user, this=request.session.session_key),
     }
     return render(request, "accounts/me.html", context, status=422 if preferences or passwords else 200)
 
@@ -152,4 +161,5 @@ urlpatterns = [
     path("me/password/", password, name="me_password"),
     path("me/look/", look, name="me_look"),
     path("me/sessions/", sessions, name="me_sessions"),
+    path("me/sessions/<slug:ref>/", session, name="me_session"),
 ]

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from stepwell.accounts import actions, queries
 from stepwell.accounts.models import ROLE_ORDER, Role, User
 from stepwell.accounts.roles import ACTS
-from stepwell.errors import NotFound
+from stepwell.errors import Conflict, NotFound, UsageError
 from stepwell.web.access import needs
 from stepwell.web.caller import address
 from stepwell.web.fields import PageForm
@@ -23,6 +23,15 @@ from stepwell.web.fields import PageForm
 
 class InviteForm(PageForm):
     role = forms.ChoiceField(label="Role", choices=Role.choices, initial=Role.OPERATOR)
+
+
+class ServiceForm(PageForm):
+    name = forms.CharField(label="Name", max_length=150, help_text="Such as “build-server”.")
+    role = forms.ChoiceField(label="Role", choices=Role.choices, initial=Role.OPERATOR)
+
+    def __init__(self, *args: object) -> None:
+        # The page has another form with a field “role”.
+        super().__init__(*args, auto_id="service_%s")
 
 
 @needs(Role.ADMIN)
@@ -71,6 +80,45 @@ def link(request: HttpRequest, person: UUID) -> HttpResponse:
     return _page(request, link=_url(request, raw), link_for=user.username, link_life="15 minutes")
 
 
+@needs(Role.ADMIN)
+@require_POST
+def service(request: HttpRequest) -> HttpResponse:
+    form = ServiceForm(request.POST)
+    if not form.is_valid():
+        return _page(request, services=form, status=422)
+    try:
+        made = actions.make_service(by=request.user, ip=address(request), **form.cleaned_data)
+    except Conflict as exc:
+        form.add_error("name", f"{exc.message} {exc.hint}")
+    except UsageError as exc:
+        form.add_refusal(exc)
+    else:
+        messages.success(request, f"{made.username} is there now. Make a token for it on the page Tokens.")
+        return redirect("people:list")
+    return _page(request, services=form, status=422)
+
+
+@needs(Role.ADMIN)
+@require_http_methods(["GET", "HEAD", "POST"])
+def sessions(request: HttpRequest, person: UUID) -> HttpResponse:
+    user = _get(person)
+    if request.method == "POST":
+        actions.end_sessions(user=user, by=request.user, ip=address(request))
+        messages.success(request, f"{user.username} is signed out everywhere.")
+        return redirect("people:sessions", user.pk)
+    found = actions.list_sessions(user, this=request.session.session_key)
+    return render(request, "accounts/sessions.html", {"person": user, "sessions": found})
+
+
+@needs(Role.ADMIN)
+@require_POST
+def session(request: HttpRequest, person: UUID, ref: str) -> HttpResponse:
+    user = _get(person)
+    actions.end_session(user=user, ref=ref, by=request.user, ip=address(request))
+    messages.success(request, "That session is ended.")
+    return redirect("people:sessions", user.pk)
+
+
 def _get(key: UUID) -> User:
     user = User.objects.filter(pk=key).first()
     if user is None:
@@ -82,12 +130,20 @@ def _url(request: HttpRequest, raw: str) -> str:
     return request.build_absolute_uri(reverse("login_link", args=[raw]))
 
 
-def _page(request: HttpRequest, *, form: InviteForm | None = None, status: int = 200, **shown: str) -> HttpResponse:
+def _page(
+    request: HttpRequest,
+    *,
+    form: InviteForm | None = None,
+    services: ServiceForm | None = None,
+    status: int = 200,
+    **shown: str,
+) -> HttpResponse:
     context = {
         "people": list(queries.list_people()),
         "roles": Role.choices,
         "acts": [(act.what, [act.may(role) for role in ROLE_ORDER]) for act in ACTS],
         "form": form or InviteForm(),
+        "services": services or ServiceForm(),
         **shown,
     }
     return render(request, "accounts/people.html", context, status=status)
@@ -96,6 +152,9 @@ def _page(request: HttpRequest, *, form: InviteForm | None = None, status: int =
 urlpatterns = [
     path("people/", people_list, name="list"),
     path("people/invites/", invite, name="invite"),
+    path("people/services/", service, name="service"),
+    path("people/<uuid:person>/sessions/", sessions, name="sessions"),
+    path("people/<uuid:person>/sessions/<slug:ref>/", session, name="session"),
     path("people/<uuid:person>/role/", role, name="role"),
     path("people/<uuid:person>/activity/", activity, name="activity"),
     path("people/<uuid:person>/link/", link, name="link"),

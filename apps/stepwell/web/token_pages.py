@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from stepwell.accounts import actions, queries
 from stepwell.accounts.models import ROLE_ORDER, Role, User
-from stepwell.errors import NotFound, UsageError
+from stepwell.errors import Denied, NotFound, UsageError
 from stepwell.web.access import needs
 from stepwell.web.caller import address
 from stepwell.web.fields import PageForm
@@ -28,9 +28,16 @@ class TokenForm(PageForm):
     name = forms.CharField(label="Name", max_length=100, help_text="What it is for, such as “nightly build”.")
     role = forms.ChoiceField(label="Role", help_text="The most it may do.")
     days = forms.ChoiceField(label="Expires", choices=_LIVES, initial="90", required=False)
+    owner = forms.ChoiceField(label="Acts for", required=False, help_text="You, or a service account.")
 
     def __init__(self, *args: object, user: User, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
+        services = list(queries.list_services()) if user.may(Role.ADMIN) else []
+        if services:
+            names = [(str(service.pk), f"{service.username} ({service.role})") for service in services]
+            self.fields["owner"].choices = [("", user.username), *names]
+        else:
+            del self.fields["owner"]
         allowed = ROLE_ORDER[: ROLE_ORDER.index(user.role) + 1]
         self.fields["role"].choices = [(value, label) for value, label in Role.choices if value in allowed]
         self.fields["role"].initial = min(user.role, Role.OPERATOR, key=ROLE_ORDER.index)
@@ -49,15 +56,19 @@ def create(request: HttpRequest) -> HttpResponse:
     form = TokenForm(request.POST or None, user=request.user)
     if request.method != "POST" or not form.is_valid():
         return _page(request, form=form, status=422 if form.is_bound else 200)
-    days = form.cleaned_data["days"]
+    days, owner = form.cleaned_data["days"], form.cleaned_data.get("owner")
     try:
         token, raw = actions.make_token(
-            user=request.user,
+            user=queries.list_services().get(pk=owner) if owner else request.user,
             name=form.cleaned_data["name"],
             role=form.cleaned_data["role"],
             expires_at=timezone.now() + timedelta(days=int(days)) if days else None,
+            by=request.user,
             ip=address(request),
         )
+    except Denied as exc:
+        form.add_error("role", exc.message)
+        return _page(request, form=form, status=422)
     except UsageError as exc:
         form.add_refusal(exc)
         return _page(request, form=form, status=exc.status)
