@@ -38,7 +38,9 @@ def check_filters(content: bytes) -> None:
             again = run_filters.read(run_query.read(run_query.write(filters)))
         except UsageError:
             continue
-        assert [name for name, _ in again.values] == [name for name, _ in filters.values]
+        # A line has no spelling for quotes: what is nothing but quotes is not in it.
+        spelled = [name for name, value in filters.values if value.replace('"', "").strip()]
+        assert [name for name, _ in again.values] == spelled
 
 
 @pytest.mark.django_db
