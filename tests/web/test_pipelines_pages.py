@@ -304,6 +304,11 @@ def test_a_plan_that_is_not_known_says_why(as_charlie: Client, tab: str) -> None
     source = Source(module="train", qualname="train")
     pipeline.snapshots.update(spec=PipelineSpec(name="dynamic", source=source, dynamic=True).model_dump(mode="json"))
 
-    assert "the pipeline is dynamic" in read(as_charlie.get(f"/pipelines/dynamic/{tab}/")).text
+    for number in (7, 8):
+        factories.make_run(pipeline=pipeline, number=number)
+    page = read(as_charlie.get(f"/pipelines/dynamic/{tab}/"))
+    assert "the pipeline is dynamic" in page.text
+    assert tab == "defaults" or "The graph of run #8" in page.text
+    Run.objects.all().delete()
     pipeline.snapshots.all().delete()
     assert "stepwell register FILE" in read(as_charlie.get(f"/pipelines/dynamic/{tab}/")).text

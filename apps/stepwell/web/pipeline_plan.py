@@ -59,7 +59,7 @@ def graph(request: WebRequest, slug: str) -> HttpResponse:
         **pipeline_context(request, pipeline, newest, latest, tab="graph"),
         "graph": draw(steps) if steps else None,
         "newest": newest,
-        "latest_run": latest[-1] if latest else None,
+        "latest_run": latest[0] if latest else None,
     }
     return render_page(request, "pipelines/graph.html", context)
 

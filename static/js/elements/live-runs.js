@@ -14,10 +14,12 @@ class LiveRuns extends HTMLElement {
   #reload = null;
   #fresh = new Set();
   #changed = new Set();
+  #asked = []; // what is new in the rows that were asked for
   #button = null;
 
   connectedCallback() {
     this.#reload = paced(() => this.#refresh(), INTERVAL);
+    this.addEventListener("htmx:beforeSwap", (event) => this.#keep(event));
     this.#leave = subscribe("runs", Number(this.getAttribute("after")) || 0, (message) => this.#take(message));
   }
 
@@ -39,10 +41,19 @@ class LiveRuns extends HTMLElement {
     if (this.#isBusy()) {
       this.#patch();
     } else {
+      this.#asked = [...this.#fresh];
       this.#fresh.clear();
       this.#changed.clear();
       reload(this);
     }
+    this.#offer();
+  }
+
+  /** Rows that were asked for before a person began to tick or to read further down are not put in their place. */
+  #keep({ detail }) {
+    if (detail.requestConfig?.triggeringEvent?.type !== "live" || !this.#isBusy()) return;
+    detail.shouldSwap = false;
+    for (const id of this.#asked) this.#fresh.add(id);
     this.#offer();
   }
 

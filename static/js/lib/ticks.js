@@ -3,10 +3,12 @@
 
 /** Keep the boxes of every list true to one another, for lists that come later too. */
 export function watchTicks() {
+  // Ticked before scripts were there.
+  for (const all of document.querySelectorAll("[data-tick-all]:checked")) tickAll(all.form);
   document.addEventListener("change", ({ target }) => {
     const form = target.closest?.("form.bulk");
     if (!form) return;
-    if (target.matches("[data-tick-all]")) for (const box of boxes(form)) box.checked = target.checked;
+    if (target.matches("[data-tick-all]")) tickAll(form);
     if (target.name === "run" && !target.checked) form.querySelector("[data-tick-all]").checked = false;
     count(form);
   });
@@ -19,6 +21,11 @@ export function watchTicks() {
 }
 
 const boxes = (form) => [...form.querySelectorAll('input[name="run"]')];
+
+function tickAll(form) {
+  for (const box of boxes(form)) box.checked = form.querySelector("[data-tick-all]").checked;
+  count(form);
+}
 
 function count(form) {
   const number = boxes(form).filter((box) => box.checked).length;

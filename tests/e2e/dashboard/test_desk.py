@@ -65,6 +65,28 @@ def test_15_an_act_on_250_runs_found_by_a_filter(page, seeded):
     assert seeded.hand("tests.e2e.dashboard.scene:audited", action="runs.bulk", reason="the disk was full") == 1
 
 
+def test_rows_that_come_late_take_no_tick_away(page, seeded):
+    page.goto("/runs/")
+    page.wait_for_selector(LIVE, state="attached")
+    held = []
+    page.route(
+        re.compile("/runs/$"),
+        lambda route: held.append(route) if route.request.headers.get("hx-request") else route.continue_(),
+    )
+    seeded.hand("tests.e2e.dashboard.seed:new_runs", n=1)
+    deadline = time.monotonic() + 15
+    while not held:
+        assert time.monotonic() < deadline, "the list asked for nothing"
+        page.wait_for_timeout(50)
+    row = page.locator("tr[data-run]").nth(2)
+    run = row.get_attribute("data-run")
+    row.locator("input[name=run]").check()
+    with page.expect_response(re.compile("/runs/$")):
+        held[0].continue_()
+    page.get_by_role("button", name="1 new run").wait_for()
+    assert page.locator(f'tr[data-run="{run}"] input[name=run]').is_checked()
+
+
 def test_16_filters_are_the_address_and_views_are_shared(page, sign_in):
     page.goto("/runs/")
     for menu, choice in (
