@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import shutil
+import subprocess
 import sys
 import time
 import traceback
@@ -54,7 +55,7 @@ def _play(name: str, kind: str, folder: Path, postgres: Postgres | None, redis: 
     try:
         times = scenario.play(stage) or 1
         found = oracle.violations(stage, patience=PATIENCE)
-    except AssertionError as exc:
+    except (AssertionError, subprocess.TimeoutExpired) as exc:
         found = [f"-- {exc}", *oracle.violations(stage, patience=PATIENCE)]
     except NotHere as exc:
         skipped = str(exc)

@@ -262,7 +262,7 @@ def hungry_native() -> int:
     libc = ctypes.CDLL(None)
     libc.malloc.restype = ctypes.c_void_p
     got = 0
-    while libc.malloc(10 * 1024 * 1024):
+    while got < 1000 and libc.malloc(10 * 1024 * 1024):
         got += 1
     # what C code does that does not look at what malloc returns
     ctypes.memset(None, 1, got)
