@@ -9,6 +9,8 @@ _NO_LOOK_AT_THE_STEP = (
     "if step.status != StepStatus.QUEUED or not moves.move_step(",
     "if step.id is None and not print(",
 )
+#: what could not be stored is then left to the reaper, which charges it
+_NO_HAND_BACK = ("execution/worker.py", "            self._hand_back(outcome)\n", "")
 MUTANTS = (
     Mutant(
         name="results are stored without the fence",
@@ -160,6 +162,7 @@ MUTANTS = (
         new="        finally:\n            pass\n",
         scenario="database_restarts",
         store="postgres",
+        more=(_NO_HAND_BACK,),
     ),
     Mutant(
         name="a crash makes no next attempt",
@@ -207,7 +210,7 @@ MUTANTS = (
         name="Redis is waited for",
         file="execution/queueing.py",
         old='"socket_timeout": _REDIS_SECONDS, ',
-        new="",
+        new='"socket_timeout": None, ',
         scenario="redis_half_open",
         store="postgres",
     ),
@@ -240,6 +243,7 @@ MUTANTS = (
         new="        finally:\n            pass\n",
         scenario="half_open",
         store="postgres",
+        more=(_NO_HAND_BACK,),
     ),
     Mutant(
         name="leftovers are not looked for",

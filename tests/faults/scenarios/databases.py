@@ -114,16 +114,16 @@ def ends_together(stage: Stage) -> int:
 
 @scenario("F08", stores=("postgres",))
 def row_blocked(stage: Stage) -> None:
-    """Somebody holds the rows of a run and its attempts for five seconds: its step is not charged."""
+    """Somebody holds the rows of a run and its attempts for ten seconds: its step is not charged."""
     import psycopg
 
-    stage.runner(**STEADY)
+    stage.runner(STEPWELL_LEASE_SECONDS="30")
     run = stage.start("small", seconds=0.5)
     stage.until_noted("begin")
     with psycopg.connect(stage.postgres.url("stepwell")) as other:
         other.execute("SELECT id FROM runs_attempt FOR UPDATE")
         other.execute("SELECT id FROM runs_run FOR UPDATE")
-        time.sleep(5)
+        time.sleep(10)
     stage.wait()
     check(stage.status(run) == "completed", stage.status(run))
     check(not stage.charges(), stage.charges())

@@ -45,7 +45,7 @@ def signals(stage: Stage) -> int:
     """Two SIGTERMs with a step that ignores them, SIGINT, SIGHUP, SIGTERM in the start: each ends in order, at once."""
     for numbers, most in (((signal.SIGTERM, signal.SIGTERM), 9), ((signal.SIGINT,), 12), ((signal.SIGHUP,), 12)):
         # Who is not in a hurry has the grace, twice.
-        runner = stage.runner(STEPWELL_GRACE_SECONDS="10" if len(numbers) > 1 else "1")
+        runner = stage.runner(STEPWELL_GRACE_SECONDS="40" if len(numbers) > 1 else "1")
         run = stage.start("tree", seconds=60.0, deaf=True)
         stage.until_noted_of("ready", run)
         began = time.monotonic()
