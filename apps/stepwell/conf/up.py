@@ -27,7 +27,7 @@ from stepwell.conf.cli_setup import warn
 from stepwell.errors import StepwellError, UsageError
 
 #: seconds the web process has to answer its first request
-_START_SECONDS = 60
+_START_SECONDS = 180
 #: seconds between two looks at the children
 _LOOK = 0.2
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
