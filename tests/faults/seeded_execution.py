@@ -7,7 +7,7 @@ from tests.faults.mutants import Mutant
 _NO_LOOK_AT_THE_STEP = (
     "execution/claims.py",
     "if step.status != StepStatus.QUEUED or not moves.move_step(",
-    "if step.id is None and not print(",
+    "if step.status == StepStatus.QUEUED and not moves.move_step(",
 )
 #: what could not be stored is then left to the reaper, which charges it
 _NO_HAND_BACK = ("execution/worker.py", "            self._hand_back(outcome)\n", "")
@@ -220,7 +220,10 @@ MUTANTS = (
         old="Attempt.objects.filter(id=attempt_id, status=AttemptStatus.QUEUED)",
         new='Attempt.objects.filter(id=attempt_id).exclude(status="cancelled")',
         scenario="messages_wrong",
-        more=(_NO_LOOK_AT_THE_STEP,),
+        more=(
+            _NO_LOOK_AT_THE_STEP,
+            ("execution/claims.py", "queued.filter(_IN_LIVE_RUN, step_run__run", "queued.filter(step_run__run"),
+        ),
     ),
     Mutant(
         name="signals end the runner as they are",

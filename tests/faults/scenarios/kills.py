@@ -216,4 +216,7 @@ def claim_race(stage: Stage) -> int:
     check(not stage.charges(), stage.charges())
     begun = [line for line in stage.ledger() if line[0] == "begin"]
     check(len(begun) == 2 * len(runs), f"{len(begun)} executions of {2 * len(runs)} steps")
+    # Planning writes nothing down; each claim raises the fence.
+    again = Attempt.objects.filter(step_run__run__in=runs, fence__gt=1).count()
+    check(not again, f"{again} attempts were claimed more than once")
     return 150
