@@ -10,7 +10,7 @@ import pytest
 
 from tests.architecture import source
 
-READERS = {"text", "flag", "number", "names", "networks", "secret"}
+READERS = {"text", "flag", "number", "names", "networks", "secret", "one_of"}
 #: read by the platform, not by us
 FOREIGN = {"HOME", "PYTHONPATH", "PATH", "TMPDIR", "NO_COLOR", "TERM", "USER", "LOGNAME", "LANG", "COLUMNS"}
 ROW = re.compile(r"^\| `([A-Z][A-Z0-9_]+)`", re.MULTILINE)

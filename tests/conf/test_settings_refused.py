@@ -31,3 +31,10 @@ def test_hosts_are_those_of_the_variable_and_this_machine_otherwise(monkeypatch:
     assert runpy.run_path(settings_module.__file__)["ALLOWED_HOSTS"] == ["localhost", "127.0.0.1", "[::1]"]
     monkeypatch.setenv("STEPWELL_HOSTS", "runs.example.org")
     assert runpy.run_path(settings_module.__file__)["ALLOWED_HOSTS"] == ["runs.example.org"]
+
+
+def test_a_role_that_newcomers_cannot_have_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STEPWELL_OIDC_ROLE", "admin")
+
+    with pytest.raises(ImproperlyConfigured, match="Use viewer or operator or none"):
+        runpy.run_path(settings_module.__file__)

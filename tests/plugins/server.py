@@ -58,7 +58,7 @@ class Server:
 
     cookie = "stepwell"
 
-    def __init__(self, home: Path, *, settings: str = "tests.settings") -> None:
+    def __init__(self, home: Path, *, settings: str = "tests.settings", **more: str) -> None:
         self.home = home
         self.environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith(("STEPWELL_", "DATABASE_URL"))},
@@ -66,6 +66,7 @@ class Server:
             "PYTHONPATH": f"{ROOT / 'apps'}{os.pathsep}{ROOT}",
             "DJANGO_SETTINGS_MODULE": settings,
             "PYTHONWARNINGS": "default",
+            **more,
         }
         self.hand = Hand(self.environment)
         self.process: subprocess.Popen[str] | None = None

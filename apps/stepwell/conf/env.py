@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import ipaddress
 import os
 from pathlib import Path
@@ -50,6 +51,20 @@ def networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
         return [ipaddress.ip_network(part) for part in names(name, [])]
     except ValueError as exc:
         raise ImproperlyConfigured(f"{name} is “{text(name)}”: {exc}. Use networks such as 10.1.0.0/16.") from None
+
+
+def one_of(name: str, choices: tuple[str, ...]) -> str:
+    """Return a word of a fixed list, the first one by default."""
+    value = text(name, choices[0])
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} is “{value}”. Use {' or '.join(choices)}.")
+    return value
+
+
+def require_module(module: str, *, extra: str, named_by: str) -> None:
+    """Stop the start when what a variable asks for is not installed."""
+    if importlib.util.find_spec(module) is None:
+        raise ImproperlyConfigured(f'{named_by} needs an extra: pip install "stepwell[{extra}]".')
 
 
 def refuse_debug_beyond_this_machine(*, debug: bool, hosts: list[str]) -> None:

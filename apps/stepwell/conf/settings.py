@@ -173,6 +173,32 @@ LOGGING = {
     },
 }
 
+#: signing in by a company's own provider (OpenID Connect), when it is named
+OIDC_URL = env.text("STEPWELL_OIDC_URL").rstrip("/")
+OIDC_NAME = env.text("STEPWELL_OIDC_NAME", "single sign-on")
+#: what people who come by it for the first time may do; "none": only those an admin has linked come in
+OIDC_ROLE = env.one_of("STEPWELL_OIDC_ROLE", ("viewer", "operator", "none"))
+if OIDC_URL:
+    env.require_module("allauth", extra="oidc", named_by="STEPWELL_OIDC_URL")
+    INSTALLED_APPS += ["allauth", "allauth.account", "allauth.socialaccount"]
+    INSTALLED_APPS += ["allauth.socialaccount.providers.openid_connect"]
+    MIDDLEWARE += ["allauth.account.middleware.AccountMiddleware"]
+    SOCIALACCOUNT_ADAPTER = "stepwell.web.oidc.Adapter"
+    SOCIALACCOUNT_LOGIN_ON_GET = True
+    SOCIALACCOUNT_PROVIDERS = {
+        "openid_connect": {
+            "APPS": [
+                {
+                    "provider_id": "sso",
+                    "name": OIDC_NAME,
+                    "client_id": env.text("STEPWELL_OIDC_CLIENT"),
+                    "secret": env.secret("STEPWELL_OIDC_SECRET"),
+                    "settings": {"server_url": OIDC_URL, "oauth_pkce_enabled": True},
+                }
+            ]
+        }
+    }
+
 SILENCED_SYSTEM_CHECKS = [
     "security.W005",  # whether other names of the domain are served over TLS is not ours to promise
     "security.W008",  # the proxy that ends TLS sends people from http to https

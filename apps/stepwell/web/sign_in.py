@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+from urllib.parse import urlencode
+
 from django import forms
+from django.conf import settings
 from django.contrib import auth
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path
+from django.urls import path, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -59,7 +63,7 @@ def login(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         if request.user.is_authenticated:
             return redirect(target)
-        return render(request, "accounts/login.html", {"form": SignInForm(), "next": target})
+        return render(request, "accounts/login.html", _context(SignInForm(), target))
     form = SignInForm(request.POST)
     status, headers = 422, {}
     if form.is_valid():
@@ -72,10 +76,18 @@ def login(request: HttpRequest) -> HttpResponse:
             form.add_refusal(exc)
         else:
             return _enter(request, user, target)
-    response = render(request, "accounts/login.html", {"form": form, "next": target}, status=status)
+    response = render(request, "accounts/login.html", _context(form, target), status=status)
     for name, value in headers.items():
         response[name] = value
     return response
+
+
+def _context(form: SignInForm, target: str) -> dict[str, Any]:
+    context: dict[str, Any] = {"form": form, "next": target}
+    if settings.OIDC_URL:
+        url = reverse("openid_connect_login", args=["sso"])
+        context |= {"sso_url": f"{url}?{urlencode({'next': target})}", "sso_name": settings.OIDC_NAME}
+    return context
 
 
 @public

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
+from django.conf import settings
 from django.urls import include, path
 
 from stepwell.web import (
@@ -59,3 +62,6 @@ urlpatterns = [
     path("", include((components.urlpatterns, "components"))),
     path("", include((alerts.urlpatterns, "alerts"))),
 ]
+if settings.OIDC_URL:
+    # Its library is an extra.
+    urlpatterns += import_module("stepwell.web.oidc").urlpatterns
