@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from stepwell.accounts.models import InstanceSettings
-from stepwell.web import run_list
+from stepwell.web import run_charts, run_list
 from tests import factories
 from tests.web.page import Element, read
 
@@ -283,3 +283,36 @@ def test_htmx_gets_the_rows_alone(as_charlie: Client) -> None:
 
     assert numbers(page) == [1]
     assert not page.has("html")
+
+
+def test_the_list_is_shown_as_bars_by_pipeline_or_as_dots(as_charlie: Client) -> None:
+    train, report = factories.make_pipeline("train"), factories.make_pipeline("report")
+    for number, (pipeline, status) in enumerate([(train, "completed"), (train, "failed"), (report, "completed")], 1):
+        factories.make_run(pipeline=pipeline, status=status, number=number, seconds=60 * number)
+
+    bars = read(as_charlie.get("/runs/?show=timeline"))
+    dots = read(as_charlie.get("/runs/?show=scatter&status=completed"))
+
+    assert [lane.one("span").text for lane in bars.all("div", class_="lanes__lane")][:2] == ["report", "train"]
+    assert len(bars.one("section", class_="lanes").all("rect")) == 3
+    assert [dot["data-status"] for dot in dots.one("section", class_="lanes").all("circle")] == ["completed"] * 2
+    titles = [mark.one("title").text for mark in dots.one("section", class_="lanes").all("a")]
+    assert "train #1: completed, 1 m 00 s" in titles
+    assert not bars.has("table", class_="table--runs")
+    table = next(link for link in dots.all("a") if link.text == "Table")["href"]
+    assert table == "?status=completed"
+    assert "nothing to draw" in read(as_charlie.get("/runs/?show=scatter&text=zzz")).text
+
+
+def test_a_picture_of_many_runs_says_that_it_shows_the_first(
+    as_charlie: Client, monkeypatch, django_assert_max_num_queries
+) -> None:
+    monkeypatch.setattr(run_charts, "MOST_RUNS", 3)
+    pipeline = factories.make_pipeline("train")
+    for number in range(1, 6):
+        factories.make_run(pipeline=pipeline, number=number)
+
+    with django_assert_max_num_queries(12):
+        page = read(as_charlie.get("/runs/?show=timeline"))
+
+    assert "3 runs, the first of 5" in page.text

@@ -20,7 +20,7 @@ from stepwell.desk.models import BulkJob
 from stepwell.execution import actions
 from stepwell.pipelines.models import Pipeline
 from stepwell.runs.models import Run
-from stepwell.web import present, run_columns, run_filters, run_order, run_query, saved_views
+from stepwell.web import present, run_charts, run_columns, run_filters, run_order, run_query, saved_views
 from stepwell.web.access import needs
 from stepwell.web.csv_text import safe_cell
 from stepwell.web.request import WebRequest, render_page, stream
@@ -86,10 +86,13 @@ def run_list(request: WebRequest) -> HttpResponse:
     if not request.GET and views.default is not None:
         return redirect(views.default.url)
     listing = read_listing(request.GET)
-    found = list(listed(listing.page)[: PAGE_ROWS + 1])
+    kind = run_charts.read_kind(request.GET)
+    found = list(listed(listing.page)[: run_charts.MOST_RUNS if kind else PAGE_ROWS + 1])
     columns = run_columns.read_columns(request.GET)
     context = {
-        **_rows(listing, found, columns),
+        **_rows(listing, [] if kind else found, columns),
+        "chart": run_charts.chart(kind, found, n_total=listing.count()) if kind else None,
+        "shows": _shows(listing.query, kind),
         **_bar(listing, columns),
         "views": views,
         "this_view": views.get(request.GET.get("view", "")),
@@ -97,6 +100,16 @@ def run_list(request: WebRequest) -> HttpResponse:
         "acts": BulkJob.Act.choices,
     }
     return render_page(request, "runs/list.html", context, fragments={"runs-rows"})
+
+
+def _shows(query: QueryDict, kind: str) -> list[tuple[str, str, bool]]:
+    """Return the ways to look at the list: word, address, whether it is this one."""
+    found = []
+    for name, word in run_charts.SHOWN.items():
+        other = run_filters.first_page(query)
+        other.setlist("show", [name] if name else [])
+        found.append((word, f"?{other.urlencode()}" if any(other.lists()) else "?view=all", name == kind))
+    return found
 
 
 def _rows(listing: Listing, found: list[Run], columns: list[run_columns.Column]) -> dict[str, Any]:

@@ -8,12 +8,14 @@ import { subscribe } from "../lib/socket.js";
 
 const INTERVAL = 1000;
 const MOST_ROWS = 100;
+const SHOWING = 3000; // ms in which rows a person asked for may come, though the page still scrolls up to them
 
 class LiveRuns extends HTMLElement {
   #leave = null;
   #reload = null;
   #fresh = new Set();
   #changed = new Set();
+  #shownAt = -Infinity;
   #asked = []; // what is new in the rows that were asked for
   #button = null;
 
@@ -51,7 +53,8 @@ class LiveRuns extends HTMLElement {
 
   /** Rows that were asked for before a person began to tick or to read further down are not put in their place. */
   #keep({ detail }) {
-    if (detail.requestConfig?.triggeringEvent?.type !== "live" || !this.#isBusy()) return;
+    const isWanted = performance.now() - this.#shownAt < SHOWING;
+    if (isWanted || detail.requestConfig?.triggeringEvent?.type !== "live" || !this.#isBusy()) return;
     detail.shouldSwap = false;
     for (const id of this.#asked) this.#fresh.add(id);
     this.#offer();
@@ -103,6 +106,7 @@ class LiveRuns extends HTMLElement {
     const smooth = !matchMedia("(prefers-reduced-motion: reduce)").matches;
     scrollTo({ top: 0, behavior: smooth ? "smooth" : "instant" });
     this.#fresh.clear();
+    this.#shownAt = performance.now();
     // On a later page, or in another order, the newest runs are elsewhere.
     if (this.dataset.rows && !this.querySelector("#runs-rows[data-live]")) location.assign(location.pathname);
     reload(this);
