@@ -298,4 +298,11 @@ MUTANTS = (
         new="return False and more >=",
         scenario="poison_steps",
     ),
+    Mutant(
+        name="who may write is not asked",
+        file="execution/disk.py",
+        old="if os.access(folder, os.W_OK | os.X_OK) else",
+        new="if True else",
+        scenario="disk_read_only",
+    ),
 )

@@ -7,6 +7,7 @@ from django.conf import settings as django_settings
 from django.db import connection
 from django.test import Client
 
+from stepwell.execution import disk
 from stepwell.runs.models import RunnerNode
 from stepwell.web import health
 
@@ -40,6 +41,11 @@ class TestReady:
     def test_a_full_disk_is_not_ready(self, client: Client, monkeypatch) -> None:
         usage = shutil.disk_usage(django_settings.HOME)._replace(free=1000)
         monkeypatch.setattr(health.shutil, "disk_usage", lambda _: usage)
+        assert self.failing(client) == ["disk"]
+
+    def test_a_folder_of_results_that_cannot_be_used_is_not_ready(self, client: Client, monkeypatch, tmp_path) -> None:
+        (tmp_path / "artifacts").write_text("in the way")
+        monkeypatch.setattr(disk.inputs, "artifact_root", lambda: tmp_path / "artifacts")
         assert self.failing(client) == ["disk"]
 
     def test_a_database_that_is_away_is_not_ready_and_no_error(self, client: Client, monkeypatch) -> None:

@@ -26,13 +26,28 @@ def require_room() -> None:
 
 def shortage() -> str:
     """Return which folder has too little room, in words, or nothing when all have enough."""
-    for folder in {Path(settings.HOME), inputs.artifact_root()}:
-        try:
-            folder.mkdir(exist_ok=True)
-            found = os.statvfs(folder)
-        except OSError as exc:
-            return f"The folder {folder} cannot be used: {exc.strerror}."
+    for folder in _folders():
+        if problem := _problem(folder):
+            return problem
+        found = os.statvfs(folder)
         free, total = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
         if free < min(settings.DISK_RESERVE_BYTES, _SHARE * total):
             return f"Only {free // 2**20:,} MB are free in {folder}."
     return ""
+
+
+def fault() -> str:
+    """Return which folder cannot be written at all, in words, or nothing."""
+    return next(filter(None, map(_problem, _folders())), "")
+
+
+def _folders() -> set[Path]:
+    return {Path(settings.HOME), inputs.artifact_root()}
+
+
+def _problem(folder: Path) -> str:
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as exc:
+        return f"The folder {folder} cannot be used: {exc.strerror}."
+    return "" if os.access(folder, os.W_OK | os.X_OK) else f"The folder {folder} cannot be written."

@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.views.decorators.http import require_safe
 
+from stepwell.execution import disk
 from stepwell.runs.models import RunnerNode
 from stepwell.vault import keyring
 from stepwell.web.access import public
@@ -72,7 +73,7 @@ def _has_keys() -> bool:
 
 
 def _has_room() -> bool:
-    return shutil.disk_usage(Path(settings.HOME)).free >= _LEAST_FREE_BYTES
+    return not disk.fault() and shutil.disk_usage(Path(settings.HOME)).free >= _LEAST_FREE_BYTES
 
 
 def _has_runner() -> bool:

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from tests.faults.scenarios import NotHere, scenario
+from tests.faults.scenarios.doors import open_door
 from tests.faults.stage import STEADY, Stage, check
 
 
@@ -66,8 +67,7 @@ def _small_disk(stage: Stage) -> Path:
 
     place = stage.folder / "small"
     place.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "stepwell-fault", place], check=True)
-    stage.after(lambda: subprocess.run(["umount", "-l", place], check=False))
+    _mount(stage, place)
     subprocess.run(["cp", "-a", f"{stage.home}/.", place], check=True)
     connections.close_all()
     connections["default"].settings_dict["NAME"] = str(place / "stepwell.db")
@@ -76,6 +76,38 @@ def _small_disk(stage: Stage) -> Path:
 
     queueing.huey = queueing.make_huey()
     return place
+
+
+@scenario("F12")
+def disk_read_only(stage: Stage) -> None:
+    """The folder of results becomes read-only under a step: it says so, none begins, /readyz is 503."""
+    if os.geteuid() != 0:
+        raise NotHere("needs root for a file system of its own")
+    place = stage.home / "artifacts"
+    place.mkdir(exist_ok=True)
+    _mount(stage, place)
+    runner = stage.runner(**STEADY)
+    _, client = open_door(stage)
+    check(client.get("/readyz").status_code == 200, "not ready before")
+    run = stage.start("small", seconds=1.0)
+    stage.until_noted("begin")
+    subprocess.run(["mount", "-o", "remount,ro", place], check=True)
+    stage.wait([run])
+    attempt = stage.attempts(run, "first")[0]
+    check((attempt.status, "StorageFull" in attempt.error_type) == ("failed", True), f"{attempt.error_type}")
+    check(client.get("/readyz").status_code == 503, "ready with a folder that cannot be written")
+    stage.until(lambda: "No step is taken" in runner.said(), "the runner says why it takes no step")
+    subprocess.run(["mount", "-o", "remount,rw", place], check=True)
+    good = stage.steadily(lambda: stage.start("small", seconds=0.0))
+    stage.wait([good])
+    check(stage.status(good) == "completed", f"afterwards: {stage.status(good)}")
+    check(client.get("/readyz").status_code == 200, "not ready afterwards")
+
+
+def _mount(stage: Stage, place: Path) -> None:
+    """Lay a small file system of its own over a folder."""
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "stepwell-fault", place], check=True)
+    stage.after(lambda: subprocess.run(["umount", "-l", place], check=False))
 
 
 class _UntilFull:
