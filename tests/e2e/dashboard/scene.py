@@ -70,6 +70,8 @@ def make(*, person: str) -> dict[str, str]:
         "home": "/",
         "runs": "/runs/",
         "runs-filtered": "/runs/?status=failed&status=running&tag=gpu&since=30d&cols=name.tags.steps.by.started.took",
+        "runs-timeline": "/runs/?show=timeline",
+        "runs-scatter": "/runs/?show=scatter",
         "runs-none": "/runs/?text=nothing-like-it",
         "unresolved": "/runs/unresolved/",
         "cause": f"/errors/{failed[1].fingerprint}/",

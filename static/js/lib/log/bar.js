@@ -31,7 +31,9 @@ export class LogBar {
 
   showLevels(counts) {
     for (const [level, count] of Object.entries(counts)) {
-      this.#form.querySelector(`[data-count="${level}"]`).textContent = count.toLocaleString("en");
+      const place = this.#form.querySelector(`[data-count="${level}"]`);
+      place.textContent = count.toLocaleString("en");
+      place.classList.toggle("is-none", !count);
       for (const button of this.#form.querySelectorAll(`[data-level="${level}"] button`)) button.disabled = !count;
     }
   }
