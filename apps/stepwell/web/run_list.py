@@ -9,7 +9,8 @@ from typing import Any
 
 from django.core.cache import cache
 from django.db.models import QuerySet
-from django.http import HttpResponse, QueryDict, StreamingHttpResponse
+from django.http import HttpResponse, QueryDict
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.views.decorators.http import require_safe
@@ -18,6 +19,7 @@ from stepwell.accounts.models import Role, as_uuid
 from stepwell.core.status import RunStatus, Trigger
 from stepwell.desk.models import BulkJob
 from stepwell.execution import actions
+from stepwell.kit.downloads import Download
 from stepwell.pipelines.models import Pipeline
 from stepwell.runs.models import Run
 from stepwell.web import present, run_charts, run_columns, run_filters, run_order, run_query, saved_views
@@ -196,10 +198,11 @@ _EXPORTED = ("number", "name", "pipeline", "state", "reason", "trigger", "by", "
 
 @require_safe
 @needs(Role.VIEWER)
-def export(request: WebRequest) -> StreamingHttpResponse:
+def export(request: WebRequest) -> HttpResponseBase:
     """Send every run the filters let through as CSV, in constant memory."""
     listing = read_listing(request.GET)
-    response = StreamingHttpResponse(stream(request, _csv_chunks(listing)), content_type="text/csv; charset=utf-8")
+    chunks = stream(request, _csv_chunks(listing))
+    response = Download(chunks, caller=request.user.pk, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="runs.csv"'
     return response
 
