@@ -316,3 +316,13 @@ def test_a_picture_of_many_runs_says_that_it_shows_the_first(
         page = read(as_charlie.get("/runs/?show=timeline"))
 
     assert "3 runs, the first of 5" in page.text
+
+
+def test_the_count_beside_the_rows_is_never_older_than_they_are(as_charlie: Client) -> None:
+    assert read(as_charlie.get("/runs/?view=all")).one("h1").text == "Runs"
+    factories.make_run(number=1)
+    factories.make_run(number=2)
+
+    page = as_charlie.get("/runs/?view=all")
+
+    assert page.context["total"] == len(page.context["rows"]) == 2

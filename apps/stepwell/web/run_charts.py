@@ -102,4 +102,4 @@ def _y(part: float) -> float:
 
 def _clock(at: datetime, whole: float) -> str:
     local = timezone.localtime(at)
-    return f"{local:%H:%M}" if whole < 86400 else f"{local:%d %b %H h}" if whole < 4 * 86400 else f"{local:%d %b}"
+    return f"{local:%H:%M}" if whole < 86400 else f"{local:%a %H:%M}" if whole < 4 * 86400 else f"{local:%d %b}"

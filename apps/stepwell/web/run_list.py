@@ -89,11 +89,14 @@ def run_list(request: WebRequest) -> HttpResponse:
         return redirect(views.default.url)
     listing = read_listing(request.GET)
     kind = run_charts.read_kind(request.GET)
-    found = list(listed(listing.page)[: run_charts.MOST_RUNS if kind else PAGE_ROWS + 1])
+    most = run_charts.MOST_RUNS if kind else PAGE_ROWS + 1
+    found = list(listed(listing.page)[:most])
+    # All of them are here: counted as they stand, not as they were up to ten seconds ago.
+    total = len(found) if listing.after is None and len(found) < most else max(len(found), listing.count())
     columns = run_columns.read_columns(request.GET)
     context = {
-        **_rows(listing, [] if kind else found, columns),
-        "chart": run_charts.chart(kind, found, n_total=listing.count()) if kind else None,
+        **_rows(listing, [] if kind else found, columns, total=total),
+        "chart": run_charts.chart(kind, found, n_total=total) if kind else None,
         "shows": _shows(listing.query, kind),
         **_bar(listing, columns),
         "views": views,
@@ -114,7 +117,7 @@ def _shows(query: QueryDict, kind: str) -> list[tuple[str, str, bool]]:
     return found
 
 
-def _rows(listing: Listing, found: list[Run], columns: list[run_columns.Column]) -> dict[str, Any]:
+def _rows(listing: Listing, found: list[Run], columns: list[run_columns.Column], *, total: int) -> dict[str, Any]:
     next_page = listing.query.copy()
     has_more = len(found) > PAGE_ROWS
     if has_more:
@@ -126,7 +129,7 @@ def _rows(listing: Listing, found: list[Run], columns: list[run_columns.Column])
         "is_first_page": listing.after is None,
         "first_url": f"?{run_filters.first_page(listing.query).urlencode()}",
         "next_url": f"?{next_page.urlencode()}" if has_more else "",
-        "total": listing.count(),
+        "total": total,
         "is_filtered": not listing.filters.is_empty,
         "is_newest_first": listing.order.is_default,
     }
