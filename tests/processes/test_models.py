@@ -44,7 +44,7 @@ def promote(weights: dict, counted: str) -> bool:
 
 
 @pipeline(model=Model(name="churn", license="MIT"))
-def training(rate: float = 0.1):
+def churn_training(rate: float = 0.1):
     promote(train(rate), count(rate))
 
 
@@ -60,7 +60,7 @@ def scoring():
 
 
 if __name__ == "__main__":
-    training(rate=float(sys.argv[1]))
+    churn_training(rate=float(sys.argv[1]))
 """
 BAD = """
 from stepwell import Model, pipeline, step
@@ -110,7 +110,7 @@ def trained(instance):
     assert done.returncode == 0, told(done)
     instance.register(file)
     for rate in (0.3, 0.2):
-        run = instance.wait_for(instance.start("training", parameters={"rate": rate})["id"])
+        run = instance.wait_for(instance.start("churn_training", parameters={"rate": rate})["id"])
         assert run["status"] == "completed", instance.steps(run["id"])
     return instance
 
