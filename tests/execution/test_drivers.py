@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 from uuid import uuid4
 
+import pytest
 from django.db import OperationalError
 
 from stepwell.execution import drivers
@@ -14,6 +15,8 @@ from stepwell.execution.hosts import HostPool
 from stepwell.execution.watching import StopRequests
 
 
+# connections are closed and opened anew after the fault
+@pytest.mark.django_db(transaction=True)
 def test_a_driver_whose_end_could_not_be_stored_is_landed_in_the_next_round(monkeypatch):
     tries = []
 
