@@ -61,14 +61,15 @@ IN_USE = [
 ]
 #: run by hand, as they need a quiet machine and minutes of their own: make e2e, and all but a few of make faults
 APART = ["tests/e2e/dashboard", "tests/faults"]
+#: the longest first, so that the lanes end together
 TESTS = {
     "instances": INSTANCES,
     "browser, commands": IN_USE,
     "examples, docs, wheel": PROGRAMS,
-    "conformance": ["tests/conformance"],
     "all other tests": [
         f"--ignore={path}" for path in (*WITHOUT_DJANGO, *PROGRAMS, *INSTANCES, *IN_USE, *APART, "tests/conformance")
     ],
+    "conformance": ["tests/conformance"],
     "tests without Django": ["-p", "no:django", *WITHOUT_DJANGO],
 }
 #: groups at the same time: one more than the two cores a machine has at least, as instances mostly wait
@@ -89,10 +90,9 @@ def main() -> int:
         return summarise(run_checks(), missing="", seconds=time.monotonic() - started)
     with tempfile.TemporaryDirectory(prefix="stepwell-tests-") as folder, ThreadPoolExecutor(LANES) as lanes:
         missing = install_browser(Path(folder))
-        checks = lanes.submit(run_checks)
-        # The longest first, so that the lanes end together.
         groups = [lanes.submit(run_tests, *group, folder=Path(folder)) for group in TESTS.items()]
         postgres = lanes.submit(run_on_postgres, Path(folder))
+        checks = lanes.submit(run_checks)
         results = [*checks.result(), *(group.result() for group in groups), postgres.result()]
         return summarise(results, missing=missing, seconds=time.monotonic() - started)
 
