@@ -15,7 +15,7 @@ from stepwell.accounts import actions
 from stepwell.accounts.models import ApiToken, AuditEvent, User
 from stepwell.conf import cli
 from stepwell.vault.actions import values_for_step
-from stepwell.vault.models import Secret
+from stepwell.vault.models import Secret, SecretVersion
 
 pytestmark = pytest.mark.django_db
 
@@ -98,6 +98,19 @@ class TestSecrets:
         assert "value" not in out + stepwell("secrets")[1]
         assert stepwell("secrets", "delete", "w")[0] == 0
         assert stepwell("secrets") == (0, "No secrets.\n", "")
+
+    def test_rekey_makes_a_key_and_keeps_the_values(self, stepwell, monkeypatch):
+        monkeypatch.setenv("A_KEY", "some value")
+        stepwell("secrets", "create", "w", "A_KEY", "--from-env")
+        before = SecretVersion.objects.get().key_id
+
+        assert stepwell("secrets", "rekey") == (
+            0,
+            "A new key was made, and 1 stored value was encrypted with it.\n",
+            "",
+        )
+        assert SecretVersion.objects.get().key_id != before
+        assert stored("w") == {"A_KEY": "some value"}
 
     def test_an_unknown_secret_names_the_near_ones(self, stepwell, monkeypatch):
         monkeypatch.setenv("A_KEY", "some value")

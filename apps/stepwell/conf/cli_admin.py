@@ -69,6 +69,16 @@ def rotate_secret(options: argparse.Namespace) -> int:
     return 0
 
 
+def rekey_secrets(options: argparse.Namespace) -> int:
+    """Make a new key, and encrypt everything that is encrypted with it."""
+    load_database()
+    from stepwell.vault import actions
+
+    n_done = actions.rotate_keys()
+    print(f"A new key was made, and {n_done} stored {'value was' if n_done == 1 else 'values were'} encrypted with it.")
+    return 0
+
+
 def delete_secret(options: argparse.Namespace) -> int:
     """Delete a secret and all its versions."""
     load_database()

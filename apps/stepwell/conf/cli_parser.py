@@ -200,6 +200,12 @@ def _add_secrets(commands: Commands) -> None:
         source = parser.add_mutually_exclusive_group()
         source.add_argument("--from-env", action="store_true", help="take the values from variables of the same names")
         source.add_argument("--stdin", action="store_true", help="read the values from standard input, one a line")
+    below.add(
+        "rekey",
+        "cli_admin:rekey_secrets",
+        "Make a new key and encrypt every secret with it, while everything runs",
+        "stepwell secrets rekey",
+    )
     delete = below.add("delete", "cli_admin:delete_secret", "Delete a secret", "stepwell secrets delete warehouse")
     delete.add_argument("name", metavar="NAME")
 
