@@ -47,7 +47,13 @@ CHECKS = {
     "migrations": [sys.executable, "manage.py", "manage", "makemigrations", "--check", "--dry-run"],
 }
 #: what differs between databases is claims, locks, constraints, and which texts they take
-ON_POSTGRES = ["tests/execution", "tests/accounts", "tests/artifacts", "tests/fuzz/test_nasty.py"]
+ON_POSTGRES = [
+    "tests/execution",
+    "tests/accounts",
+    "tests/artifacts",
+    "tests/fuzz/test_nasty.py",
+    "tests/web/test_slow_queries.py",
+]
 POSTGRES_URL = os.environ.get("STEPWELL_TEST_POSTGRES", "postgres://postgres@127.0.0.1/postgres")
 #: whole instances, started and killed
 INSTANCES = ["tests/processes", "tests/faults/test_quick.py"]

@@ -16,6 +16,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 from stepwell.core.ids import new_id
 from stepwell.core.wire import ErrorAnswer
 from stepwell.errors import StepwellError
+from stepwell.kit import patience
 
 log = logging.getLogger(__name__)
 
@@ -189,6 +190,10 @@ def _database_error(request: HttpRequest, exc: OperationalError) -> HttpResponse
     log.error(
         "The database did not answer: %s %s (%s)", request.method, request.path, request_id(request), exc_info=exc
     )
+    if patience.took_too_long(exc):
+        response = error_response(request, status=503, code="too_slow", message=patience.MESSAGE, hint=patience.HINT)
+        response["Retry-After"] = str(patience.RETRY_SECONDS)
+        return response
     return error_response(
         request,
         status=503,

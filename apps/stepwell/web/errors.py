@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from stepwell.errors import StepwellError
+from stepwell.kit import patience
 from stepwell.kit.steady import AWAY
 
 _TITLES = {
@@ -45,7 +46,12 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     # Django calls this while it handles the exception; a database that is away is nobody's mistake.
-    if isinstance(sys.exc_info()[1], AWAY):
+    error = sys.exc_info()[1]
+    if patience.took_too_long(error):
+        page = _page(request, 503, patience.MESSAGE, hint=patience.HINT)
+        page["Retry-After"] = str(patience.RETRY_SECONDS)
+        return page
+    if isinstance(error, AWAY):
         page = _page(request, 503, "The database does not answer now.", hint="Load the page again in a moment.")
         page["Retry-After"] = "2"
         return page
