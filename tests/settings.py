@@ -13,3 +13,5 @@ WHITENOISE_AUTOREFRESH = True
 if "sqlite" in DATABASES["default"]["ENGINE"]:  # noqa: F405
     # A file, as in life: an in-memory database locks by other rules.
     DATABASES["default"]["TEST"] = {"NAME": str(HOME / "test.db")}  # noqa: F405
+# For its ``flush``, which comes before Django's.
+INSTALLED_APPS = ["tests.plugins", *INSTALLED_APPS]  # noqa: F405

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import AnonymousUser
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from stepwell.accounts import audit, queries
 from stepwell.accounts.models import AuditEvent, NeverChanged, User
@@ -71,3 +71,27 @@ def test_no_row_is_changed_or_deleted(alice: User) -> None:
             act()
 
     assert AuditEvent.objects.get().after == {"role": "viewer"}
+
+
+COLUMNS = "id, at, actor_name, action, object_kind, object_id, object_name, before, after"
+AGAIN = f"INTO accounts_auditevent ({COLUMNS}) SELECT {COLUMNS} FROM accounts_auditevent WHERE true"
+CHANGES = {
+    "sqlite": [f"REPLACE {AGAIN}", "UPDATE OR REPLACE accounts_auditevent SET id = id + 1"],
+    "postgresql": ["TRUNCATE accounts_auditevent", "TRUNCATE accounts_auditevent, accounts_apitoken CASCADE"],
+    "both": [
+        "UPDATE accounts_auditevent SET actor_name = 'mallory'",
+        "DELETE FROM accounts_auditevent",
+        f"INSERT {AGAIN} ON CONFLICT (id) DO UPDATE SET action = 'nothing'",
+    ],
+}
+
+
+def test_the_database_itself_refuses(alice: User) -> None:
+    event = audit.record(actor=alice, action="role.changed", after={"role": "viewer"})
+
+    for sql in CHANGES["both"] + CHANGES[connection.vendor]:
+        with pytest.raises(IntegrityError, match="never changed"), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(sql)
+
+    row = AuditEvent.objects.get()
+    assert (row.pk, row.actor_name, row.action) == (event.pk, "alice", "role.changed")
