@@ -46,11 +46,12 @@ CHECKS = {
     "import layers": ["lint-imports"],
     "migrations": [sys.executable, "manage.py", "manage", "makemigrations", "--check", "--dry-run"],
 }
-#: what differs between databases is claims, locks, constraints, and which texts they take
+#: what differs between databases is claims, locks, constraints, statements, and which texts they take
 ON_POSTGRES = [
     "tests/execution",
     "tests/accounts",
     "tests/artifacts",
+    "tests/kit/test_prepared.py",
     "tests/fuzz/test_nasty.py",
     "tests/web/test_slow_queries.py",
 ]

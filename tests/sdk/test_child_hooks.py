@@ -59,7 +59,6 @@ def test_hooks_of_a_step_that_completes_run_in_order_and_after_the_result(tmp_pa
 
     assert calls == ["start", "body", ("end", "NoneType"), "success"]
     assert [frame.get("hook", frame["t"]) for frame in frames if frame["t"] != "hook_begins"] == [
-        "started",
         "on_start",
         "result",
         "on_end",
@@ -213,7 +212,7 @@ def test_the_failure_hook_runs_in_a_fresh_process_after_a_crash(tmp_path: Path) 
     frames = run_step(broken, tmp_path, kind="hook", hook="on_failure", error=error)
 
     assert calls == [("failure", "StepExecutionException")]
-    assert [frame["t"] for frame in frames] == ["started", "hook_begins", "hook", "result"]
+    assert [frame["t"] for frame in frames] == ["hook_begins", "hook", "result"]
     assert frames.result["status"] == "completed"
 
 

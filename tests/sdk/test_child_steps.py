@@ -43,7 +43,7 @@ def split(values: list[int]) -> tuple[list[int], int]:
 def test_a_step_says_started_and_then_its_result(tmp_path: Path) -> None:
     frames = run_step(scale, tmp_path, inputs=parameters(number=4))
 
-    assert [frame["t"] for frame in frames] == ["started", "result"]
+    assert [frame["t"] for frame in frames] == ["result"]
     (output,) = frames.result["outputs"]
     assert output == {
         "name": "output",
@@ -272,7 +272,7 @@ def test_what_the_code_says_of_its_output_is_published_with_it(tmp_path: Path) -
         return 0.5
 
     frames = run_step(train, tmp_path, inputs=parameters(rate=0.1))
-    assert [frame["t"] for frame in frames] == ["started", "metadata", "beat", "result"]
+    assert [frame["t"] for frame in frames] == ["metadata", "beat", "result"]
     (output,) = frames.result["outputs"]
     assert output["metadata"] == {"value": 0.5, "mine": 0.1}
     assert output["tags"] == ["best"]

@@ -15,6 +15,7 @@ from django.utils.crypto import salted_hmac
 from stepwell.accounts.zones import check_zone
 from stepwell.core.ids import new_id
 from stepwell.kit.models import Row
+from stepwell.kit.prepared import Select
 
 
 class Role(models.TextChoices):
@@ -219,8 +220,13 @@ class InstanceSettings(models.Model):
     @classmethod
     def load(cls) -> InstanceSettings:
         """Return the row, made with its defaults when there is none yet."""
-        row, _ = cls.objects.get_or_create(id=cls.SINGLETON, defaults={"step_slots": settings.STEP_SLOTS_DEFAULT})
+        row: InstanceSettings | None = _INSTANCE.first()
+        if row is None:
+            row, _ = cls.objects.get_or_create(id=cls.SINGLETON, defaults={"step_slots": settings.STEP_SLOTS_DEFAULT})
         return row
+
+
+_INSTANCE = Select(lambda: InstanceSettings.objects.filter(id=InstanceSettings.SINGLETON))
 
 
 def as_uuid(text: str) -> uuid.UUID | None:

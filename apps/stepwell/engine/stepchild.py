@@ -33,14 +33,16 @@ def run_child(
     frames: int,
     host_pid: int,
     host_descriptors: Iterable[int],
+    handled: Iterable[int],
 ) -> NoReturn:
     """Set this process up as ``spec`` (a LaunchSpec as dict) says, call ``child_main``, and exit.
 
     Only the host's own descriptors are closed: files that user code opened while it was imported stay usable.
+    ``handled`` are the ``handled_signals`` of the host.
     """
     code = 1
     try:
-        _leave_host(host_pid, host_descriptors)
+        _leave_host(host_pid, host_descriptors, handled)
         _redirect(output)
         _limit(spec.get("memory_bytes"))
         _enter(spec)
@@ -61,14 +63,18 @@ def flush_streams() -> None:
     trees.flush_libc()
 
 
-def _leave_host(host_pid: int, host_descriptors: Iterable[int]) -> None:
+def handled_signals() -> tuple[int, ...]:
+    """Return the signals that do not have the system's default here, but are to have it in a step process."""
+    valid = signal.valid_signals() - _KEEP_IGNORED
+    return tuple(int(one) for one in valid if signal.getsignal(one) not in (signal.SIG_DFL, None))
+
+
+def _leave_host(host_pid: int, host_descriptors: Iterable[int], handled: Iterable[int]) -> None:
     os.setsid()
     trees.die_with_parent(host_pid)
     trees.become_subreaper()
     signal.set_wakeup_fd(-1)
-    for signum in signal.valid_signals():
-        if signum in _KEEP_IGNORED or signal.getsignal(signum) in (signal.SIG_DFL, None):
-            continue
+    for signum in handled:
         with contextlib.suppress(OSError, ValueError):
             signal.signal(signum, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -110,9 +116,7 @@ def _limit(memory_bytes: int | None) -> None:
 
 
 def _enter(spec: dict[str, Any]) -> None:
-    os.environ.clear()
-    os.environ.update(spec["environment"])
-    os.environ[trees.MARKER] = spec["attempt_id"]
+    _set_environment({**spec["environment"], trees.MARKER: spec["attempt_id"]})
     time.tzset()
     if spec.get("work_folder"):
         os.chdir(spec["work_folder"])
@@ -120,6 +124,15 @@ def _enter(spec: dict[str, Any]) -> None:
     if numpy_random := sys.modules.get("numpy.random"):
         with contextlib.suppress(Exception):
             numpy_random.seed()
+
+
+def _set_environment(wanted: dict[str, str]) -> None:
+    # Most of it is the host's, and a variable that is set costs a copy of pages shared with the host.
+    for name in set(os.environ) - wanted.keys():
+        del os.environ[name]
+    for name, value in wanted.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
 
 
 def _exit(code: int) -> NoReturn:

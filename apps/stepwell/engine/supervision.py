@@ -194,8 +194,6 @@ class Supervision:
 
     def _take(self, frame: dict[str, Any]) -> None:
         match frame.get("t"):
-            case "started":
-                pass
             case "beat":
                 if frame.get("progress") is not None:
                     self.progress, self._progress_is_stored = frame["progress"], False

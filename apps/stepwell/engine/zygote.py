@@ -74,6 +74,8 @@ class _Zygote:
         self._orphans: dict[int, float] = {}
         self._poll = select.poll()
         self._wake, self._waker = os.pipe()
+        #: what a step process has to put back to the system's way, in place of the host's and the user's import
+        self._handled: tuple[int, ...] = ()
 
     def run(self) -> None:
         self._prepare()
@@ -90,6 +92,9 @@ class _Zygote:
         os.set_blocking(self._waker, False)
         signal.signal(signal.SIGCHLD, _note_signal)
         signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
+        # A TERM that meets a fork before it is set up has to wait; ignored as here, it would be lost.
+        signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED_SIGNALS)
+        self._handled = stepchild.handled_signals()
         for descriptor in (self._wake, self._control.fileno()):
             self._poll.register(descriptor, select.POLLIN)
         # A collection in a child would touch, and so copy, every page of the host's objects.
@@ -154,12 +159,9 @@ class _Zygote:
 
     def _fork(self, child: _Child, spec: dict[str, Any]) -> None:
         stepchild.flush_streams()
-        # A TERM that meets the child before it is set up has to wait; ignored as here, it would be lost.
-        signal.pthread_sigmask(signal.SIG_BLOCK, IGNORED_SIGNALS)
         try:
             pid = os.fork()
         except OSError as error:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED_SIGNALS)
             child.ctl.send({"op": "refused", "error": f"the system could not start a process: {error.strerror}"})
             self._forget_ctl(child)
             return
@@ -171,8 +173,8 @@ class _Zygote:
                 frames=child.frames,
                 host_pid=self._pid,
                 host_descriptors=self._descriptors_but(child),
+                handled=self._handled,
             )
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED_SIGNALS)
         child.pid = pid
         self._by_pid[pid] = child
         child.close_handed_over()

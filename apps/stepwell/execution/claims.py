@@ -15,6 +15,7 @@ from stepwell.core.status import AttemptStatus, RunStatus, StepKind, StepStatus
 from stepwell.errors import StepwellError
 from stepwell.execution import moves, nodes
 from stepwell.kit.models import DbNow
+from stepwell.kit.prepared import Select, Slot, Update
 from stepwell.kit.steady import AWAY, steadily
 from stepwell.runs import events
 from stepwell.runs.models import Attempt, StepRun
@@ -50,6 +51,10 @@ class Claim:
         """Return the attempt's row as a query that is empty once somebody else owns it."""
         return Attempt.objects.filter(id=self.attempt.id, fence=self.fence, status=AttemptStatus.RUNNING)
 
+    def update(self, **changes: object) -> bool:
+        """Change the attempt's row; return False, and change nothing, once somebody else owns it."""
+        return bool(_MINE(changes, attempt=self.attempt.id, fence=self.fence))
+
 
 def claim(attempt_id: UUID, *, owner_id: UUID, script: bool = False) -> Claim | None:
     """Take a queued attempt; return None when it is not to be had (taken, cancelled, a script's own).
@@ -75,21 +80,12 @@ def claim(attempt_id: UUID, *, owner_id: UUID, script: bool = False) -> Claim | 
 
 def _claim(attempt_id: UUID, owner_id: UUID, *, script: bool) -> Claim:
     now = timezone.now()
-    queued = Attempt.objects.filter(id=attempt_id, status=AttemptStatus.QUEUED)
-    queued = queued.filter(_IN_LIVE_RUN, step_run__run__script_node_id=owner_id if script else None)
     moves.lock_run(steps__attempts=attempt_id)
-    taken = Attempt.objects.filter(id__in=queued.values("id")).update(
-        status=AttemptStatus.RUNNING,
-        owner_id=owner_id,
-        fence=F("fence") + 1,
-        lease_until=DbNow() + settings.LEASE_SECONDS,
-        started_at=now,
-        beat_at=now,
-        host=nodes.host_name(),
-    )
-    if not taken:
+    changes = {"owner_id": owner_id, "started_at": now, "beat_at": now, "host": nodes.host_name()}
+    take = _TAKE_OF_SCRIPT if script else _TAKE
+    if not take(changes, attempt=attempt_id, lease=settings.LEASE_SECONDS, script=owner_id):
         raise _Taken
-    attempt = _with_step().get(id=attempt_id)
+    attempt = _TAKEN.one(attempt=attempt_id)
     step = attempt.step_run
     started_at = step.started_at or now
     if step.status != StepStatus.QUEUED or not moves.move_step(step, StepStatus.RUNNING, started_at=started_at):
@@ -104,6 +100,24 @@ def _with_step() -> QuerySet[Attempt]:
     """Return attempts with all that starting one needs; a spec tells of every step of its pipeline."""
     attempts = Attempt.objects.select_related("step_run__run__snapshot", "step_run__run__pipeline")
     return attempts.defer("step_run__run__snapshot__spec", "step_run__run__snapshot__environment")
+
+
+def _queued(script_node_id: Slot | None) -> QuerySet[Attempt]:
+    queued = Attempt.objects.filter(_IN_LIVE_RUN, id=Slot("attempt"), status=AttemptStatus.QUEUED)
+    return Attempt.objects.filter(id__in=queued.filter(step_run__run__script_node_id=script_node_id).values("id"))
+
+
+def _owned() -> QuerySet[Attempt]:
+    return Attempt.objects.filter(id=Slot("attempt"), fence=Slot("fence"), status=AttemptStatus.RUNNING)
+
+
+_LEASED = {"lease_until": DbNow() + Slot("lease")}
+_TAKING = {"status": AttemptStatus.RUNNING, "fence": F("fence") + 1, **_LEASED}
+_TAKE = Update(lambda: _queued(None), **_TAKING)
+_TAKE_OF_SCRIPT = Update(lambda: _queued(Slot("script")), **_TAKING)
+_TAKEN = Select(lambda: _with_step().filter(id=Slot("attempt")))
+_MINE = Update(_owned)
+_RENEW = Update(_owned, **_LEASED)
 
 
 def _stored(attempt_id: UUID, owner_id: UUID) -> Claim | None:
@@ -139,23 +153,17 @@ def attempt_payload(attempt: Attempt) -> dict[str, object]:
 
 def note_started(claim: Claim, *, pid: int) -> None:
     """Store which process runs the attempt."""
-    claim.mine().update(pid=pid, host=nodes.host_name())
+    claim.update(pid=pid, host=nodes.host_name())
 
 
 def renew(claim: Claim, *, progress: dict[str, object] | None, log_bytes: int, log_lines: int) -> bool:
     """Store a heartbeat and renew the lease; return False when the attempt is no longer ours."""
-    changes: dict[str, object] = {"progress": progress} if progress is not None else {}
+    changes: dict[str, object] = {"beat_at": timezone.now(), "log_bytes": log_bytes, "log_lines": log_lines}
+    if progress is not None:
+        changes["progress"] = progress
     if claim.step.kind == StepKind.DRIVER:
         # What its process runs besides the body has no supervisor of its own.
         inline = Attempt.objects.filter(status=AttemptStatus.RUNNING, owner_id=claim.owner_id)
         inline = inline.filter(step_run__call__driver=claim.step, step_run__plan__options__runtime="inline")
         inline.update(lease_until=DbNow() + settings.LEASE_SECONDS, beat_at=timezone.now())
-    return bool(
-        claim.mine().update(
-            lease_until=DbNow() + settings.LEASE_SECONDS,
-            beat_at=timezone.now(),
-            log_bytes=log_bytes,
-            log_lines=log_lines,
-            **changes,
-        )
-    )
+    return bool(_RENEW(changes, attempt=claim.attempt.id, fence=claim.fence, lease=settings.LEASE_SECONDS))

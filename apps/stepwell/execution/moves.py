@@ -15,6 +15,7 @@ from stepwell.core.status import TERMINAL_RUN, TERMINAL_STEP, AttemptStatus, Run
 from stepwell.execution import run_ends
 from stepwell.execution.doorbell import ring_on_commit
 from stepwell.kit.models import DbNow
+from stepwell.kit.prepared import Insert, Slot, Update
 from stepwell.runs import events
 from stepwell.runs.models import Attempt, Run, StepRun
 
@@ -35,12 +36,16 @@ def move_step(step: StepRun, new: StepStatus, *, reason: str = "", **also: Any) 
     changes: dict[str, Any] = {"status": new, "status_reason": reason, **also}
     if new in TERMINAL_STEP:
         changes["ended_at"] = timezone.now()
-    if not StepRun.objects.filter(id=step.id, status=step.status).update(**changes):
+    if not _MOVE(changes, step=step.id, old=step.status):
         return False
     for name, value in changes.items():
         setattr(step, name, value)
     events.record(step.run_id, "step.status", step_payload(step))
     return True
+
+
+_MOVE = Update(lambda: StepRun.objects.filter(id=Slot("step"), status=Slot("old")))
+_NEW_ATTEMPT = Insert(Attempt, rung_at=DbNow())
 
 
 def step_payload(step: StepRun) -> dict[str, Any]:
@@ -61,7 +66,8 @@ def make_attempt(step: StepRun) -> Attempt:
 
 
 def _store_attempt(step: StepRun, *, number: int) -> Attempt:
-    attempt = Attempt.objects.create(step_run=step, number=number, rung_at=DbNow())
+    attempt = Attempt(step_run=step, number=number)
+    _NEW_ATTEMPT(attempt)
     ring_on_commit(attempt.id)
     return attempt
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from stepwell.core.status import TERMINAL_STEP, StepKind
 from stepwell.engine.supervise import Supervision
 from stepwell.execution.claims import Claim
+from stepwell.kit.prepared import Select, Slot
 from stepwell.runs import events
 from stepwell.runs.models import Run, RunEvent
 
@@ -55,10 +56,8 @@ class Teller:
             self._looked_at = time.monotonic()
             stale = runs
         if stale:
-            latest = Run.objects.filter(id__in=stale).values_list("id", "next_seq")
-            for run_id, next_seq in latest:
-                if next_seq - 1 > self._seen[run_id]:
-                    self._tell_run(run_id)
+            for run_id in _with_more(stale, self._seen):
+                self._tell_run(run_id)
 
     def _hear(self, run_id: UUID) -> None:
         with self._lock:
@@ -67,8 +66,7 @@ class Teller:
             self._wake()
 
     def _tell_run(self, run_id: UUID) -> None:
-        new = RunEvent.objects.filter(run_id=run_id, seq__gt=self._seen[run_id]).order_by("seq")
-        rows = list(new.values_list("seq", "kind", "payload"))
+        rows = _NEW_EVENTS.rows(run=run_id, seen=self._seen[run_id])
         if not rows:
             return
         self._seen[run_id] = rows[-1][0]
@@ -78,6 +76,24 @@ class Teller:
         for followed, supervision in self._followed.values():
             if followed == run_id:
                 supervision.tell(frame)
+
+
+def _with_more(runs: set[UUID], seen: dict[UUID, int]) -> list[UUID]:
+    """Return those of the runs that have events which were not seen."""
+    if len(runs) == 1:
+        # One query less: what is there is read at once.
+        return list(runs)
+    latest = Run.objects.filter(id__in=runs).values_list("id", "next_seq")
+    return [run_id for run_id, next_seq in latest if next_seq - 1 > seen[run_id]]
+
+
+_NEW_EVENTS = Select(
+    lambda: (
+        RunEvent.objects.filter(run=Slot("run"), seq__gt=Slot("seen"))
+        .order_by("seq")
+        .values_list("seq", "kind", "payload")
+    )
+)
 
 
 def _frame(told: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Max
+from django.db.models import F
 from django.utils import timezone
 
 from stepwell.artifacts import model_actions
@@ -27,6 +27,7 @@ from stepwell.execution import actions, hookcalls, inputs, limits, moves, planni
 from stepwell.execution.claims import Claim, LeaseLost, attempt_payload
 from stepwell.execution.stores import OrmRunStore
 from stepwell.kit.models import DbNow
+from stepwell.kit.prepared import Insert, Select, Slot
 from stepwell.runs import events
 from stepwell.runs.models import Attempt, DriverCall, Run, StepRun
 
@@ -63,7 +64,7 @@ def is_stored(claim: Claim) -> bool:
 def _publish(claim: Claim, outcome: Outcome) -> None:
     moves.lock_run(id=claim.step.run_id)
     _end_attempt(claim, outcome)
-    step = StepRun.objects.select_related("run__pipeline", "call").get(id=claim.step.id)
+    step = _STEP.one(step=claim.step.id)
     if outcome.status == AttemptStatus.COMPLETED:
         _complete(step, outcome.result)
     elif outcome.status == AttemptStatus.CANCELLED:
@@ -86,7 +87,7 @@ def _publish(claim: Claim, outcome: Outcome) -> None:
 
 def _end_attempt(claim: Claim, outcome: Outcome) -> None:
     error = outcome.error
-    ended = claim.mine().update(
+    ended = claim.update(
         status=outcome.status,
         status_reason=outcome.reason,
         ended_at=timezone.now(),
@@ -130,14 +131,16 @@ def _store_output(step: StepRun, output: dict[str, Any]) -> None:
     # All children of a map make versions of one artifact.
     place = step.call.invocation_id if step.map_index is not None else step.invocation_id
     name = output.get("artifact_name") or f"{step.run.pipeline.name}::{place}::{output['name']}"
-    artifact, _ = Artifact.objects.select_for_update().get_or_create(name=name[:500])
-    number = (artifact.versions.aggregate(newest=Max("number"))["newest"] or 0) + 1
+    artifact = _ARTIFACT.first(name=name[:500])
+    if artifact is None:
+        artifact, _ = Artifact.objects.select_for_update().get_or_create(name=name[:500])
+    number = _newest_number(artifact) + 1
     label = str(output.get("version") or number)[:255]
     if output.get("version") and artifact.versions.filter(version=label).exists():
         raise ConfigError(
             f"Artifact {name} has a version “{label}” already.", hint="Give another version, or leave it out."
         )
-    version = ArtifactVersion.objects.create(
+    version = ArtifactVersion(
         artifact=artifact,
         version=label,
         number=number,
@@ -152,9 +155,26 @@ def _store_output(step: StepRun, output: dict[str, Any]) -> None:
         kind=str(output.get("kind") or "")[:32],
         producer=step,
     )
-    StepArtifact.objects.create(
-        step_run=step, artifact_version=version, direction=StepArtifact.Direction.OUTPUT, name=output["name"][:255]
+    _NEW_VERSION(version)
+    _NEW_LINK(
+        StepArtifact(
+            step_run=step, artifact_version=version, direction=StepArtifact.Direction.OUTPUT, name=output["name"][:255]
+        )
     )
+
+
+def _newest_number(artifact: Artifact) -> int:
+    newest = _NEWEST_VERSION.first(artifact=artifact.id)
+    return newest[0] if newest else 0
+
+
+_STEP = Select(lambda: StepRun.objects.filter(id=Slot("step")).select_related("run__pipeline", "call"))
+_ARTIFACT = Select(lambda: Artifact.objects.select_for_update().filter(name=Slot("name")))
+_NEWEST_VERSION = Select(
+    lambda: ArtifactVersion.objects.filter(artifact=Slot("artifact")).order_by("-number").values_list("number")[:1]
+)
+_NEW_VERSION = Insert(ArtifactVersion)
+_NEW_LINK = Insert(StepArtifact)
 
 
 def _fail(step: StepRun, outcome: Outcome) -> None:

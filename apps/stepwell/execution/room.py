@@ -21,6 +21,7 @@ from django.conf import settings
 from stepwell.core.status import StepKind, StepStatus
 from stepwell.errors import UsageError
 from stepwell.execution import moves, nodes
+from stepwell.kit.prepared import Select, Slot
 from stepwell.runs import events
 from stepwell.runs.models import Attempt, StepRun
 
@@ -46,11 +47,17 @@ class Need:
 
 def need_of(attempt_id: UUID) -> Need:
     """Return what the step of an attempt takes; where a step operator runs it, that is the operator's to have."""
-    asked = ("step_run__kind", "step_run__plan__options", "step_run__crashes")
-    kind, options, crashes = Attempt.objects.filter(id=attempt_id).values_list(*asked).first() or (StepKind.STEP, {}, 0)
+    kind, options, crashes = _ASKED.first(attempt=attempt_id) or (StepKind.STEP, {}, 0)
     # Hidden steps run in any slot, and a driver is handed over at once.
     need = need_of_options(options or {}) if kind == StepKind.STEP else Need()
     return replace(need, crashes=crashes)
+
+
+_ASKED = Select(
+    lambda: Attempt.objects.filter(id=Slot("attempt")).values_list(
+        "step_run__kind", "step_run__plan__options", "step_run__crashes"
+    )
+)
 
 
 def need_of_options(options: Mapping[str, Any]) -> Need:

@@ -15,6 +15,7 @@ from stepwell.artifacts.models import StepArtifact
 from stepwell.core.status import OPEN_STEP, TERMINAL_STEP, ExecutionMode, RunStatus, StepKind, StepStatus
 from stepwell.engine.ports import RunView, WaitingStep
 from stepwell.execution import inputs, limits, moves, reuse
+from stepwell.kit.prepared import Select, Slot
 from stepwell.runs import events
 from stepwell.runs.models import Run, StepEdge, StepRun
 
@@ -31,31 +32,37 @@ class OrmRunStore:
         return transaction.atomic()
 
     def read_run(self, run_id: UUID) -> RunView:
-        run = Run.objects.only("status", "execution_mode", "is_dynamic").get(id=run_id)
-        mode = ExecutionMode(run.execution_mode)
-        has_failure = mode != ExecutionMode.CONTINUE_ON_FAILURE and _deciding(run, mode, run_id).exists()
-        return RunView(id=run_id, status=RunStatus(run.status), mode=mode, has_failure=has_failure)
+        status, execution_mode, is_dynamic = _RUN.one(run=run_id)
+        mode = ExecutionMode(execution_mode)
+        return RunView(
+            id=run_id,
+            status=RunStatus(status),
+            mode=mode,
+            has_failure=_has_failure(run_id, mode, is_dynamic=is_dynamic),
+        )
 
     def waiting_steps(
         self, run_id: UUID, *, after: list[UUID] | None, only: list[UUID] | None = None
     ) -> list[WaitingStep]:
+        steps = self._waiting(run_id, after=after, only=only)
+        self._listed.update({step.id: step for step in steps})
+        upstream: dict[UUID, dict[str, str]] = {step.id: {} for step in steps}
+        for downstream, name, status, any_end in _edges_above(list(upstream)):
+            is_enough = any_end and status in TERMINAL_STEP
+            upstream[downstream][name] = StepStatus.COMPLETED if is_enough else status
+        return [WaitingStep(id=step.id, invocation_id=step.invocation_id, upstream=upstream[step.id]) for step in steps]
+
+    def _waiting(self, run_id: UUID, *, after: list[UUID] | None, only: list[UUID] | None) -> list[StepRun]:
+        limited = [one for one in after or () if one not in self._listed or self._listed[one].concurrency is not None]
+        if after is not None and len(after) == 1 and only is None and not limited:
+            return _BELOW.rows(run=run_id, above=after[0])
         waiting = _steps(run_id).filter(status=StepStatus.PENDING)
         if only is not None:
             waiting = waiting.filter(id__in=only)
         if after is not None:
             below = StepEdge.objects.filter(upstream__in=after).values("downstream")
-            limited = [one for one in after if one not in self._listed or self._listed[one].concurrency is not None]
             waiting = waiting.filter(Q(id__in=below) | Q(id__in=limits.next_in_line(run_id, limited)))
-        steps = list(waiting.select_related("run").order_by("ordinal"))
-        self._listed.update({step.id: step for step in steps})
-        upstream: dict[UUID, dict[str, str]] = {step.id: {} for step in steps}
-        edges = StepEdge.objects.filter(downstream__in=list(upstream)).values_list(
-            "downstream_id", "upstream__invocation_id", "upstream__status", "any_end"
-        )
-        for downstream, name, status, any_end in edges:
-            is_enough = any_end and status in TERMINAL_STEP
-            upstream[downstream][name] = StepStatus.COMPLETED if is_enough else status
-        return [WaitingStep(id=step.id, invocation_id=step.invocation_id, upstream=upstream[step.id]) for step in steps]
+        return list(waiting.select_related("run").order_by("ordinal"))
 
     def find_cached(self, step_id: UUID) -> UUID | None:
         return reuse.find_cached(self._listed[step_id])
@@ -99,7 +106,7 @@ class OrmRunStore:
         moves.cancel_queued(list(_steps(run_id).filter(status__in=unheld)), reason=reason)
 
     def has_open_steps(self, run_id: UUID) -> bool:
-        return _steps(run_id).filter(status__in=OPEN_STEP).exists()
+        return _OPEN.first(run=run_id) is not None
 
     def step_statuses(self, run_id: UUID) -> set[str]:
         steps = _steps(run_id)
@@ -131,10 +138,18 @@ class OrmRunStore:
             _tell_caller(run_id, status)
 
 
-def _deciding(run: Run, mode: ExecutionMode, run_id: UUID) -> QuerySet[StepRun]:
-    """Return the failed steps that make a run stop: of a dynamic one its driver decides, which may catch a failure."""
-    failed = StepRun.objects.filter(run_id=run_id, status=StepStatus.FAILED)
-    return failed.filter(kind=StepKind.DRIVER) if run.is_dynamic and mode != ExecutionMode.FAIL_FAST else failed
+def _has_failure(run_id: UUID, mode: ExecutionMode, *, is_dynamic: bool) -> bool:
+    """Return whether steps failed that make a run stop: of a dynamic one its driver decides, which may catch one."""
+    if mode == ExecutionMode.CONTINUE_ON_FAILURE:
+        return False
+    failed = _FAILED_DRIVER if is_dynamic and mode != ExecutionMode.FAIL_FAST else _FAILED
+    return failed.first(run=run_id) is not None
+
+
+def _edges_above(steps: list[UUID]) -> list[tuple[UUID, str, str, bool]]:
+    if len(steps) <= 1:
+        return _ABOVE.rows(step=steps[0]) if steps else []
+    return list(StepEdge.objects.filter(downstream__in=steps).values_list(*_EDGE))
 
 
 def _tell_caller(run_id: UUID, status: RunStatus) -> None:
@@ -146,8 +161,28 @@ def _tell_caller(run_id: UUID, status: RunStatus) -> None:
         events.record(caller, "child.status", {"run": str(run_id), "status": str(status)})
 
 
-def _steps(run_id: UUID) -> QuerySet[StepRun]:
+def _steps(run_id: UUID | Slot) -> QuerySet[StepRun]:
     return StepRun.objects.filter(run_id=run_id).exclude(kind=StepKind.CLEANUP)
+
+
+_EDGE = ("downstream_id", "upstream__invocation_id", "upstream__status", "any_end")
+_RUN = Select(lambda: Run.objects.filter(id=Slot("run")).values_list("status", "execution_mode", "is_dynamic"))
+_FAILED = Select(
+    lambda: StepRun.objects.filter(run=Slot("run"), status=StepStatus.FAILED).order_by().values_list("id")[:1]
+)
+_FAILED_DRIVER = Select(
+    lambda: StepRun.objects.filter(run=Slot("run"), status=StepStatus.FAILED, kind=StepKind.DRIVER).values_list("id")
+)
+_OPEN = Select(lambda: _steps(Slot("run")).filter(status__in=OPEN_STEP).order_by().values_list("id")[:1])
+_BELOW = Select(
+    lambda: (
+        _steps(Slot("run"))
+        .filter(status=StepStatus.PENDING, id__in=StepEdge.objects.filter(upstream=Slot("above")).values("downstream"))
+        .select_related("run")
+        .order_by("ordinal")
+    )
+)
+_ABOVE = Select(lambda: StepEdge.objects.filter(downstream=Slot("step")).values_list(*_EDGE))
 
 
 def _why_failed(step: StepRun) -> str:

@@ -20,6 +20,7 @@ from stepwell.engine.ports import Outcome
 from stepwell.execution import calls, claims, driving, hookcalls, inputs, moves, publish
 from stepwell.execution.claims import Claim, LeaseLost
 from stepwell.execution.doorbell import AnswerHere, ring
+from stepwell.kit.prepared import Slot, Update
 from stepwell.runs import events
 from stepwell.runs.models import Attempt, Run, StepRun
 
@@ -28,6 +29,9 @@ Answer = TypeVar("Answer")
 _MOST_METADATA_KEYS = 1000
 _MOST_MESSAGE = 20_000
 _MOST_TRACEBACK = 100_000
+
+
+_SEAL = Update(lambda: Attempt.objects.filter(id=Slot("attempt"), fence=Slot("fence")))
 
 
 class StopRequests:
@@ -159,14 +163,15 @@ class AttemptWatcher:
     @_gives_connection_back
     def sealed(self, *, log_bytes: int, log_lines: int, dropped: int, usage: Outcome) -> None:
         """Store what is known only once the process is gone."""
-        Attempt.objects.filter(id=self.claim.attempt.id, fence=self.claim.fence).update(
-            log_bytes=log_bytes,
-            log_lines=log_lines,
-            log_dropped_bytes=dropped,
-            log_sealed=True,
-            cpu_seconds=usage.cpu_seconds,
-            peak_memory_bytes=usage.peak_memory_bytes,
-        )
+        sealed = {
+            "log_bytes": log_bytes,
+            "log_lines": log_lines,
+            "log_dropped_bytes": dropped,
+            "log_sealed": True,
+            "cpu_seconds": usage.cpu_seconds,
+            "peak_memory_bytes": usage.peak_memory_bytes,
+        }
+        _SEAL(sealed, attempt=self.claim.attempt.id, fence=self.claim.fence)
 
     def _bounded(self, outcome: Outcome) -> Outcome:
         error = outcome.error

@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.utils import timezone
 
+from stepwell.kit.prepared import Insert
 from stepwell.runs.models import Run, RunEvent
 
 _RAISE_SEQ = "UPDATE runs_run SET next_seq = next_seq + %s, updated_at = %s WHERE id = %s RETURNING next_seq"
@@ -55,14 +56,17 @@ def _store(run_id: UUID, rows: list[tuple[str, dict[str, Any]]]) -> None:
     """
     now = timezone.now()
     first = _raise_seq(run_id, len(rows), now)
-    RunEvent.objects.bulk_create(
-        [
+    _NEW(
+        *(
             RunEvent(run_id=run_id, seq=first + index, kind=kind, payload=payload)
             for index, (kind, payload) in enumerate(rows)
-        ]
+        )
     )
     for listener in listeners:
         transaction.on_commit(partial(listener, run_id))
+
+
+_NEW = Insert(RunEvent)
 
 
 def _raise_seq(run_id: UUID, count: int, now: Any) -> int:

@@ -91,7 +91,6 @@ class Memory:
 
 
 def _run_step(payload: dict[str, Any], frames: Channel, memory: Memory) -> None:
-    frames.send({"t": "started"})
     step = _find_step(payload, memory.invocations)
     has_init = payload["step"].get("options", {}).get("hooks", {}).get("on_init")
     init = memory.pipeline_hook("on_init", payload) if has_init else None
@@ -100,7 +99,6 @@ def _run_step(payload: dict[str, Any], frames: Channel, memory: Memory) -> None:
 
 
 def _run_hook(payload: dict[str, Any], frames: Channel, memory: Memory) -> None:
-    frames.send({"t": "started"})
     if payload["step"]["invocation_id"] == DRIVER_STEP:
         driving.run_late_hook(payload, frames, memory.run_pipeline(payload))
         return
@@ -108,25 +106,21 @@ def _run_hook(payload: dict[str, Any], frames: Channel, memory: Memory) -> None:
 
 
 def _drive(payload: dict[str, Any], frames: Channel, memory: Memory) -> None:
-    frames.send({"t": "started"})
     driving.drive(payload, frames, memory.run_pipeline(payload))
 
 
 def _run_cleanup(payload: dict[str, Any], frames: Channel, memory: Memory) -> None:
-    frames.send({"t": "started"})
     contexts.enter(make_context(payload, frames))
     hook = memory.pipeline_hook("on_cleanup", payload)
     report_hook(frames, None if hook is None else hookcalls.call_hook("on_cleanup", hook))
 
 
 def _plan(payload: dict[str, Any], frames: Channel, _memory: Memory) -> None:
-    frames.send({"t": "started"})
     plan = discovery.make_plan(payload)
     frames.send({"t": "result", "status": "completed", "plan": plan})
 
 
 def _discover(frames: Channel, entry: ModuleType | None, cut_short: str) -> None:
-    frames.send({"t": "started"})
     if entry is None:
         raise UsageError("There is no file to look for pipelines in.")
     specs, skipped = discovery.find_pipelines(entry)

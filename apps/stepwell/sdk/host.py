@@ -93,7 +93,6 @@ def run_payload(payload: dict[str, Any], frames: Any, *, loaded: Loaded, child_m
     with contextlib.suppress(OSError):
         os.write(2, loaded.take_printed())
     if loaded.error is not None:
-        frames.send({"t": "started"})
         child.report_failure(payload, frames, exc=loaded.error)
         return
     child_main(payload, frames, entry=loaded.module, cut_short=loaded.cut_short)

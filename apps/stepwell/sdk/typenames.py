@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
-from pathlib import Path
 from typing import Any
 
 #: modules whose classes people know under a shorter name
@@ -18,7 +18,7 @@ def main_alias() -> str | None:
     if spec is not None:
         # python -m package.train
         return str(spec.name)
-    return Path(file).stem if file and not file.startswith("<") else None
+    return os.path.splitext(os.path.basename(file))[0] if file and not file.startswith("<") else None
 
 
 def module_name(name: str) -> str:
