@@ -124,6 +124,27 @@ def test_an_upload_has_a_limit_of_bytes_and_files(operator, settings, monkeypatc
     assert operator.post(f"/uploads/{made}/parts", {**part, "file": "d", "content": ""}).status_code == 413
 
 
+def test_the_uploads_of_one_person_have_a_limit_together(operator, people, settings, monkeypatch):
+    settings.UPLOAD_BYTES = 10
+    monkeypatch.setattr(artifacts, "MOST_UPLOADS", 2)
+    other = Caller(people["admin"])
+    part = {"file": "b", "offset": 0, "content": base64.b64encode(b"12345").decode()}
+    first, second = upload(operator, a=b"123456"), upload(operator)
+
+    assert operator.post(f"/uploads/{second}/parts", part).status_code == 413
+    answer = operator.post("/uploads")
+    assert (answer.status_code, answer.json()["code"]) == (429, "too_many")
+    assert "after a day" in answer.json()["hint"]
+    assert upload(other, a=b"123456")
+    new = {"artifact": "numbers", "upload": first, "materializer": "m"}
+    assert other.post(f"/uploads/{second}/parts", {**part, "content": ""}).status_code == 404
+    assert other.post("/artifact-versions", new).status_code == 404
+
+    assert operator.post("/artifact-versions", new).status_code == 201
+    assert operator.post(f"/uploads/{second}/parts", part).status_code == 200
+    assert operator.post("/uploads").status_code == 201
+
+
 def test_a_disk_that_is_nearly_full_takes_no_upload(operator, settings):
     made = upload(operator)
     settings.DISK_RESERVE_BYTES = 2**63

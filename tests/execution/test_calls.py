@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from django.db import OperationalError
 
+from stepwell.core.ids import new_id
 from stepwell.core.plan import StepOptions
 from stepwell.execution import artifacts, calls
 from stepwell.execution.calls import Asker
@@ -15,6 +16,8 @@ from stepwell.vault.actions import put_secret
 from tests import factories
 
 pytestmark = pytest.mark.django_db
+
+ALICE = new_id()
 
 
 @pytest.fixture
@@ -133,8 +136,8 @@ def test_while_a_file_is_read_nothing_changes_but_external_values(asker):
 
     ids = []
     for _ in range(2):
-        upload = artifacts.begin_upload()
-        artifacts.add_part(upload, file="value.json", offset=0, content=b"[1]")
+        upload = artifacts.begin_upload(owner=ALICE)
+        artifacts.add_part(upload, owner=ALICE, file="value.json", offset=0, content=b"[1]")
         new = {"artifact": "p::external", "upload": upload, "materializer": "m", "reuse": True}
         ids.append(calls.ask("artifact.save", new, asker=reading)["id"])
     assert ids[0] == ids[1]
@@ -142,22 +145,22 @@ def test_while_a_file_is_read_nothing_changes_but_external_values(asker):
 
 @pytest.mark.parametrize("file", ["../out", "/etc/passwd", "a/../../b", "a//b", ".", "x" * 300])
 def test_an_upload_stays_in_its_folder(file):
-    upload = artifacts.begin_upload()
+    upload = artifacts.begin_upload(owner=ALICE)
 
     with pytest.raises(ValueError, match="cannot be the name of a file"):
-        artifacts.add_part(upload, file=file, offset=0, content=b"x")
+        artifacts.add_part(upload, owner=ALICE, file=file, offset=0, content=b"x")
 
 
 def test_a_part_of_an_upload_follows_the_one_before():
-    upload = artifacts.begin_upload()
-    artifacts.add_part(upload, file="a", offset=0, content=b"12")
+    upload = artifacts.begin_upload(owner=ALICE)
+    artifacts.add_part(upload, owner=ALICE, file="a", offset=0, content=b"12")
 
     with pytest.raises(artifacts.Conflict, match="has 2 bytes so far, not 0"):
-        artifacts.add_part(upload, file="a", offset=0, content=b"12")
+        artifacts.add_part(upload, owner=ALICE, file="a", offset=0, content=b"12")
     with pytest.raises(LookupError, match="no such upload"):
-        artifacts.add_part("0" * 24, file="a", offset=0, content=b"")
+        artifacts.add_part("0" * 24, owner=ALICE, file="a", offset=0, content=b"")
     with pytest.raises(LookupError, match="no such upload"):
-        artifacts.add_part("..", file="a", offset=0, content=b"")
+        artifacts.add_part("..", owner=ALICE, file="a", offset=0, content=b"")
 
 
 def test_a_version_is_found_by_its_name_before_an_id_and_a_short_beginning_of_several_is_refused(step):

@@ -91,10 +91,10 @@ def get_content(request: ApiRequest, version_id: Path[str]) -> HttpResponseBase:
 
 
 @router.post(
-    "/uploads", response=answers(Upload, 503, status=201), auth=needs(Role.OPERATOR), summary="Begin an upload"
+    "/uploads", response=answers(Upload, 429, 503, status=201), auth=needs(Role.OPERATOR), summary="Begin an upload"
 )
 def begin_upload(request: ApiRequest) -> Status:
-    return Status(201, Upload(upload=artifacts.begin_upload()))
+    return Status(201, Upload(upload=artifacts.begin_upload(owner=request.auth.user.pk)))
 
 
 @router.post(
@@ -108,7 +108,7 @@ def add_part(request: ApiRequest, upload: Path[str], body: UploadPart) -> Done:
         content = base64.b64decode(body.content, validate=True)
     except (binascii.Error, ValueError):
         raise UsageError("The content of a part is base64.") from None
-    artifacts.add_part(upload, file=body.file, offset=body.offset, content=content)
+    artifacts.add_part(upload, owner=request.auth.user.pk, file=body.file, offset=body.offset, content=content)
     return Done()
 
 
@@ -119,7 +119,7 @@ def add_part(request: ApiRequest, upload: Path[str], body: UploadPart) -> Done:
     summary="Store an upload as a version of an artifact",
 )
 def save_version(request: ApiRequest, body: NewVersion) -> Status:
-    version = artifacts.save_version(body)
+    version = artifacts.save_version(body, owner=request.auth.user.pk)
     record_act(request, "artifact.saved", kind="artifact", row=version)
     return Status(201, artifacts.version_detail(version))
 

@@ -157,7 +157,7 @@ CRASH_BUDGET = 3
 #: below this, or 5 % of a smaller disk, no step is started
 DISK_RESERVE_BYTES = int(env.number("STEPWELL_DISK_RESERVE_MB", 500, low=0, high=10_000_000) * 2**20)
 
-#: the most one upload over the API may hold
+#: the most that one person's uploads over the API may hold until they are stored
 UPLOAD_BYTES = int(env.number("STEPWELL_UPLOAD_MB", 10_240, low=1, high=10_000_000) * 2**20)
 
 LOGGING = {

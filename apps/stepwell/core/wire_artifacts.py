@@ -52,7 +52,7 @@ class NewVersion(Wire):
     artifact: str = _Name
     #: None: the next number
     version: str | None = Field(default=None, min_length=1, max_length=255)
-    upload: str = Field(pattern=r"^[0-9a-f]{24}$")
+    upload: str = Field(pattern=r"^[0-9a-f]{24}([0-9a-f]{16})?$")
     type: str = Field(default="Any", max_length=255)
     materializer: str = Field(max_length=255)
     metadata: dict[str, Any] = Field(default={})

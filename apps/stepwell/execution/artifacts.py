@@ -35,6 +35,8 @@ SAVED = "saved"
 CONTENT = "content"
 #: in one upload
 MOST_FILES = 1000
+#: of one person, begun and not stored
+MOST_UPLOADS = 100
 
 
 class DataGone(NotFound):
@@ -48,6 +50,13 @@ class TooLarge(UsageError):
 
     code = "too_large"
     status = 413
+
+
+class TooManyUploads(TooLarge):
+    """Too many uploads were begun and not stored."""
+
+    code = "too_many"
+    status = 429
 
 
 class VersionExists(Conflict):
@@ -152,33 +161,36 @@ def version_detail(row: ArtifactVersion) -> ArtifactVersionDetail:
     )
 
 
-def begin_upload() -> str:
-    """Make an empty upload and return what it is called.
+def begin_upload(*, owner: UUID) -> str:
+    """Make an empty upload of a person and return what it is called.
 
     Raises:
+        TooManyUploads: The person has too many that were not stored.
         Unavailable: There is too little room on the disk.
     """
     _check_disk()
-    draft = store().begin()
+    if len(_drafts_of(owner)) >= MOST_UPLOADS:
+        raise TooManyUploads(hint="Store them. Those that nobody goes on with are removed after a day.")
+    draft = store().begin(owner=_mark(owner))
     draft.folder(CONTENT)
     return draft.path.name
 
 
-def add_part(upload: str, *, file: str, offset: int, content: bytes) -> None:
+def add_part(upload: str, *, owner: UUID, file: str, offset: int, content: bytes) -> None:
     """Append to a file of an upload.
 
     Raises:
-        NotFound: There is no such upload.
-        UsageError: The name of the file is not safe, or the upload has become too large.
+        NotFound: This person has no such upload.
+        UsageError: The name of the file is not safe, or the person's uploads have become too large.
         Unavailable: There is too little room on the disk.
         Conflict: ``offset`` is not where the file ends.
     """
-    folder = _draft(upload).path / CONTENT
+    folder = _draft(upload, owner=owner).path / CONTENT
     try:
         path = ArtifactStore(folder).resolve(file)
     except ArtifactError as exc:
         raise UsageError(f"{file[:80]!r} cannot be the name of a file.") from exc
-    _check_room(folder, content)
+    _check_room(folder, content, owner=owner)
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab") as target:
         if target.tell() != offset:
@@ -186,15 +198,15 @@ def add_part(upload: str, *, file: str, offset: int, content: bytes) -> None:
         target.write(content)
 
 
-def save_version(new: NewVersion, *, producer: StepRun | None = None) -> ArtifactVersion:
-    """Publish an upload as a version of an artifact.
+def save_version(new: NewVersion, *, owner: UUID | None = None, producer: StepRun | None = None) -> ArtifactVersion:
+    """Publish an upload as a version of an artifact; a step's has no owner.
 
     Raises:
-        NotFound: There is no such upload.
+        NotFound: There is no such upload, or it is somebody else's.
         VersionExists: The artifact has this version already.
         ArtifactError: The upload holds something else than files and folders.
     """
-    draft = _draft(new.upload)
+    draft = _draft(new.upload, owner=owner)
     stored = store().publish(draft, f"{SAVED}/{new_id()}")[CONTENT]
     try:
         with transaction.atomic():
@@ -286,16 +298,36 @@ def _check_disk() -> None:
         raise Unavailable(f"{problem} Nothing is stored until there is more.", hint="Free space on the server's disk.")
 
 
-def _check_room(folder: Path, content: bytes) -> None:
+def _check_room(folder: Path, content: bytes, *, owner: UUID) -> None:
     _check_disk()
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    if len(files) > MOST_FILES or sum(path.stat().st_size for path in files) + len(content) > settings.UPLOAD_BYTES:
-        raise TooLarge(hint=f"At most {settings.UPLOAD_BYTES // 2**20:,} MiB in {MOST_FILES:,} files.")
+    n_files = sum(1 for path in folder.rglob("*") if path.is_file())
+    n_bytes = sum(_size(draft) for draft in _drafts_of(owner))
+    if n_files > MOST_FILES or n_bytes + len(content) > settings.UPLOAD_BYTES:
+        raise TooLarge(
+            hint=f"At most {MOST_FILES:,} files in one, and {settings.UPLOAD_BYTES // 2**20:,} MiB in all you began."
+        )
 
 
-def _draft(upload: str) -> Draft:
+def _drafts_of(owner: UUID) -> list[Path]:
+    return list((store().root / DRAFTS).glob(f"{_mark(owner)}*"))
+
+
+def _mark(owner: UUID) -> str:
+    # The half of an id that is chance, so that the name stays short.
+    return owner.hex[16:]
+
+
+def _size(folder: Path) -> int:
+    try:
+        return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    except FileNotFoundError:
+        # Stored or swept meanwhile.
+        return 0
+
+
+def _draft(upload: str, *, owner: UUID | None) -> Draft:
     path = store().root / DRAFTS / upload
-    if not upload.isalnum() or not path.is_dir():
+    if not upload.isalnum() or not upload.startswith(_mark(owner) if owner else "") or not path.is_dir():
         raise NotFound("There is no such upload.", hint="It was stored or removed; start it anew.")
     return Draft(path)
 

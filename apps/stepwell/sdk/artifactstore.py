@@ -74,13 +74,13 @@ class ArtifactStore:
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = Path(os.path.realpath(root))
 
-    def begin(self) -> Draft:
-        """Make an empty draft on the same file system as the published folders.
+    def begin(self, *, owner: str = "") -> Draft:
+        """Make an empty draft on the same file system as the published folders; its name begins with ``owner``.
 
         Raises:
             StorageFull: The disk is full or cannot be written.
         """
-        path = self.root / DRAFTS / secrets.token_hex(12)
+        path = self.root / DRAFTS / f"{owner}{secrets.token_hex(12)}"
         with storage_errors(self.root):
             path.mkdir(parents=True)
         return Draft(path)
