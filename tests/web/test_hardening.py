@@ -2,113 +2,98 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from typing import Any
 
 import pytest
-from django.apps import apps
+from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
 
 from stepwell.accounts import actions
 from stepwell.accounts.models import AuditEvent, User
 from stepwell.conf import settings as settings_module
-from tests.execution.make import make_run, queue
 from tests.plugins.cast import PASSWORD
+from tests.web.crawl import Crawl, addresses, rows
 from tests.web.test_access_list import places
 
 pytestmark = pytest.mark.django_db
 
-#: what reading may write: sessions, and the one row of settings, made when it is first read
-_MAY_CHANGE = {"sessions.Session", "accounts.InstanceSettings"}
-OTHER_SITES = ["https://evil.example", "null", "http://testserver.evil.example"]
+#: what a form of another site can send without being asked first, and what scripts send
+TYPES = ("application/x-www-form-urlencoded", "text/plain", "application/json")
 
 
-def rows() -> dict[str, list[Any]]:
-    return {
-        model._meta.label: sorted(model.objects.values_list(), key=repr)
-        for model in apps.get_models()
-        if model._meta.managed and model._meta.label not in _MAY_CHANGE
-    }
+def refused(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Stand in for the page that says a form is out of date."""
+    return HttpResponse("no token", status=403)
 
 
-@pytest.fixture
-def addresses(db) -> list[str]:
-    """Every address there is, those of one run filled in."""
-    run = make_run({"a": []})
-    queue(run, "a")
-    real = {"sample": str(run.number), "01890000-0000-7000-8000-000000000000": str(run.id)}
-    found = {place.path for place in places()}
-    for path in list(found):
-        for sample, value in real.items():
-            found.add(path.replace(sample, value))
-    return sorted(found)
+def test_reading_every_address_changes_no_row(crawled: Crawl) -> None:
+    assert len(crawled.answers) > 550
+    assert sum(1 for answer in crawled.answers if (answer.method, answer.status) == ("get", 200)) > 60
+    assert [(answer.method, answer.path) for answer in crawled.answers if answer.status >= 500] == []
+    assert crawled.changed == {}
 
 
-def test_reading_every_address_changes_no_row(as_alice: Client, addresses: list[str]) -> None:
-    before = rows()
-    for path in addresses:
-        for method in (as_alice.get, as_alice.head, as_alice.options):
-            assert method(path).status_code < 500, path
-
-    after = rows()
-    assert {label: after[label] for label in after if after[label] != before[label]} == {}
+def test_no_answer_opens_itself_to_another_site(crawled: Crawl) -> None:
+    for answer in crawled.answers:
+        opened = [name for name in answer.headers if name.lower().startswith("access-control-")]
+        assert not opened, (answer.method, answer.path, opened)
 
 
-def test_no_answer_opens_itself_to_another_site(as_alice: Client, addresses: list[str]) -> None:
-    asked = {"Access-Control-Request-Method": "POST"}
-    for path in addresses:
-        preflights = [as_alice.options(path, headers={"Origin": origin, **asked}) for origin in OTHER_SITES]
-        for response in (as_alice.get(path, headers={"Origin": OTHER_SITES[0]}), *preflights):
-            opened = [name for name in response.headers if name.lower().startswith("access-control-")]
-            assert not opened, (path, opened)
+def test_every_answer_has_the_headers_that_bind_the_browser(crawled: Crawl) -> None:
+    for answer in crawled.answers:
+        headers, told = answer.headers, (answer.method, answer.path)
+        assert headers["X-Content-Type-Options"] == "nosniff", told
+        assert headers["Referrer-Policy"] in {"same-origin", "no-referrer", "strict-origin"}, told
+        assert headers["Cross-Origin-Opener-Policy"] == "same-origin", told
+        assert "unsafe-inline" not in headers["Content-Security-Policy"], told
+        assert "unsafe-eval" not in headers["Content-Security-Policy"], told
+        assert "no-store" in headers.get("Cache-Control", ""), told
+        assert "camera=()" in headers["Permissions-Policy"], told
+        assert "Server" not in headers, told
 
 
-def test_every_answer_has_the_headers_that_bind_the_browser(as_alice: Client, addresses: list[str]) -> None:
-    for path in addresses:
-        response = as_alice.get(path)
-        assert response["X-Content-Type-Options"] == "nosniff", path
-        assert response["Referrer-Policy"] in {"same-origin", "no-referrer", "strict-origin"}, path
-        assert response["Cross-Origin-Opener-Policy"] == "same-origin", path
-        assert "unsafe-inline" not in response["Content-Security-Policy"], path
-        assert "unsafe-eval" not in response["Content-Security-Policy"], path
-        assert "no-store" in response.get("Cache-Control", ""), path
-        assert "camera=()" in response["Permissions-Policy"], path
-        assert "Server" not in response, path
-
-
-def test_methods_nobody_uses_are_refused(as_alice: Client, addresses: list[str]) -> None:
-    for path in addresses:
+def test_methods_nobody_uses_are_refused(as_alice: Client) -> None:
+    for path in addresses():
         for method in ("TRACE", "CONNECT", "PROPFIND"):
             assert as_alice.generic(method, path).status_code in {400, 404, 405, 501}, (method, path)
     assert not AuditEvent.objects.exists()
 
 
-def test_no_address_does_anything_without_the_token_of_a_form(alice: User) -> None:
+def test_no_address_does_anything_without_the_token_of_a_form(alice: User, settings) -> None:
+    settings.CSRF_FAILURE_VIEW = f"{__name__}.refused"
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(alice)
+    paths = {place.path for place in places() if not place.path.startswith("/api/v1/")}
     before = rows()
-    for path in {place.path for place in places()}:
-        is_api = path.startswith("/api/v1/")
-        for method in ("POST", "PUT", "PATCH", "DELETE") if is_api else ("POST",):
-            # a form's types are those another site may send without being asked first
-            for content_type in ("application/x-www-form-urlencoded", "text/plain", "application/json")[
-                : 3 if is_api else 1
-            ]:
-                response = strict.generic(method, path, "{}", content_type=content_type)
-                # 404 and 405: the API has no such address, or no such act there
-                allowed = {403, 404, 405} if is_api else {403}
-                assert response.status_code in allowed, (method, path, response.status_code)
+    for path in paths:
+        response = strict.post(path, "{}", content_type=TYPES[0])
+        assert (response.status_code, response.content) == (403, b"no token"), path
 
+    operations = [(method, path) for path, known in described(strict).items() for method in known if method != "get"]
+    for method, path in operations:
+        for content_type in TYPES:
+            response = strict.generic(method.upper(), path, "{}", content_type=content_type)
+            assert (response.status_code, response.json()["code"]) == (403, "csrf"), (method, path, content_type)
+    assert len(operations) > 20
     assert rows() == before
 
 
-def test_somebody_switched_off_gets_nowhere(as_bob: Client, bob: User, addresses: list[str]) -> None:
+def described(client: Client) -> dict[str, Any]:
+    """Return what the API's description says there is: methods by address."""
+    paths = client.get("/api/v1/openapi.json").json()["paths"]
+    return {re.sub(r"{\w+}", "sample", path): known for path, known in paths.items()}
+
+
+def test_somebody_switched_off_gets_nowhere(as_bob: Client, bob: User) -> None:
     _, raw = actions.make_token(user=bob, name="test", role="operator")
     with_token = Client(headers={"Authorization": f"Bearer {raw}"})
     assert (as_bob.get("/runs/").status_code, with_token.get("/api/v1/runs").status_code) == (200, 200)
+    paths = addresses()
     actions.set_active(user=bob, active=False, by=None)
 
-    for path in addresses:
+    for path in paths:
         if path.startswith(("/login/", "/logout/", "/healthz", "/readyz")):
             continue
         expected = {401} if path.startswith("/api/v1/") else {302, 401}
