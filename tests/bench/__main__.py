@@ -63,37 +63,40 @@ def main() -> None:
     sys.stdout.write(report)
 
 
-def measure(bench: Bench) -> list[tuple[str, float, float, str]]:
-    """Return (what, ours, floor, unit) with medians; ours and the floor alternate within each round."""
-    forked = programs.PLAIN_FORKED
+#: what, ours, the floor, the same with bare forks (none where it is not forks), unit
+Row = tuple[str, float, float, float | None, str]
+
+
+def measure(bench: Bench) -> list[Row]:
+    """Return a row per workload with medians; ours and the floors alternate within each round."""
     return [
         row(
             "W1 chain of 20, per step",
             1000 / CHAIN,
             "ms",
             lambda: bench.seconds(programs.CHAIN, cache=False, n=CHAIN),
-            lambda: bench.seconds(forked % {"n": CHAIN}),
+            *forks(bench, CHAIN),
         ),
         row(
             "W1 chain of 200, per step",
             1000 / LONG_CHAIN,
             "ms",
             lambda: bench.seconds(programs.CHAIN, cache=False, n=LONG_CHAIN),
-            lambda: bench.seconds(forked % {"n": LONG_CHAIN}),
+            *forks(bench, LONG_CHAIN),
         ),
         row(
             "W2 one to 100 parallel to one",
             1,
             "s",
             lambda: bench.seconds(programs.FAN, n=FAN),
-            lambda: bench.seconds(forked % {"n": FAN + 2}),
+            *forks(bench, FAN + 2),
         ),
         row(
             "W3 chain of 20, all cached, per step",
             1000 / CHAIN,
             "ms",
             lambda: bench.seconds(programs.CHAIN, cache=True, n=CHAIN),
-            lambda: bench.seconds(forked % {"n": CHAIN}),
+            *forks(bench, CHAIN),
         ),
         *(
             row(
@@ -101,7 +104,7 @@ def measure(bench: Bench) -> list[tuple[str, float, float, str]]:
                 1000 / n,
                 "ms",
                 lambda n=n: bench.seconds(programs.MAP, n=n),
-                lambda n=n: bench.seconds(forked % {"n": n}),
+                *forks(bench, n),
             )
             for n in (100, 1000)
         ),
@@ -117,15 +120,29 @@ def measure(bench: Bench) -> list[tuple[str, float, float, str]]:
     ]
 
 
+def forks(bench: Bench, n: int) -> tuple[Callable[[], float], Callable[[], float]]:
+    """Return the floors of a step in a process of its own: one per step by multiprocessing, and by a bare fork."""
+    return (
+        lambda: bench.seconds(programs.PLAIN_PROCESS % {"n": n}),
+        lambda: bench.seconds(programs.PLAIN_FORKED % {"n": n}),
+    )
+
+
 def row(
-    what: str, scale: float, unit: str, ours: Callable[[], float], floor: Callable[[], float]
-) -> tuple[str, float, float, str]:
-    pairs = [(ours(), floor()) for _ in range(ROUNDS)]
-    mine, plain = (statistics.median(side) * scale for side in zip(*pairs, strict=True))
-    return what, mine, plain, unit
+    what: str,
+    scale: float,
+    unit: str,
+    ours: Callable[[], float],
+    floor: Callable[[], float],
+    bare: Callable[[], float] | None = None,
+) -> Row:
+    sides = [ours, floor] if bare is None else [ours, floor, bare]
+    rounds = [[side() for side in sides] for _ in range(ROUNDS)]
+    mine, plain, *forked = (statistics.median(side) * scale for side in zip(*rounds, strict=True))
+    return what, mine, plain, forked[0] if forked else None, unit
 
 
-def page(rows: list[tuple[str, float, float, str]]) -> str:
+def page(rows: list[Row]) -> str:
     """Return the page as Markdown."""
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
@@ -134,17 +151,21 @@ def page(rows: list[tuple[str, float, float, str]]) -> str:
         "# Benchmarks",
         "",
         "Written by `make bench`. Medians of three rounds; ours and plain Python alternate within a round, so the",
-        "ratio holds when the machine's speed drifts. The floor of W1 to W3 and W6 is a forked child per step with",
-        "pickle, one fsync and one SQLite commit; of W4 a child whose output goes through a pipe into a file; of W5",
+        "ratio holds when the machine's speed drifts. The floor of W1 to W3 and W6 is what plain Python takes for a",
+        "step in a process of its own: `multiprocessing` with fork, pickle, one fsync and one SQLite commit, one step",
+        "after the other. Beside it the same with nothing but `os.fork`, from a process of 10 MB.",
+        "The floor of W4 is a child whose output goes through a pipe into a file; of W5",
         "`python -c pass`. Ours has everything on: own process per step, hashes, logs, events, leases.",
         "",
         f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, two cores, commit {commit.stdout.strip()}.",
         "",
-        "| workload | ours | floor | ratio |",
-        "|---|---|---|---|",
+        "| workload | ours | floor | ratio | bare fork |",
+        "|---|---|---|---|---|",
     ]
     lines += [
-        f"| {what} | {mine:.3g} {unit} | {plain:.3g} {unit} | {mine / plain:.1f} |" for what, mine, plain, unit in rows
+        f"| {what} | {mine:.3g} {unit} | {plain:.3g} {unit} | {mine / plain:.1f} | "
+        f"{'–' if bare is None else f'{bare:.3g} {unit}'} |"
+        for what, mine, plain, bare, unit in rows
     ]
     return "\n".join([*lines, ""])
 

@@ -137,6 +137,43 @@ run(%(n)d)
 print(json.dumps({"seconds": time.perf_counter() - started}))
 """
 
+PLAIN_PROCESS = """
+import json, multiprocessing, os, pickle, sqlite3, tempfile, time
+
+forking = multiprocessing.get_context("fork")
+folder = tempfile.mkdtemp()
+database = sqlite3.connect(folder + "/floor.db")
+database.execute("PRAGMA journal_mode=WAL")
+database.execute("PRAGMA synchronous=NORMAL")
+database.execute("CREATE TABLE step (id INTEGER, result BLOB)")
+
+def work(answer, index, value):
+    content = pickle.dumps(value + 1)
+    with open(f"{folder}/{index}", "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    answer.send_bytes(content)
+
+def run(n):
+    value = 0
+    for index in range(n):
+        reader, writer = forking.Pipe(duplex=False)
+        process = forking.Process(target=work, args=(writer, index, value))
+        process.start()
+        writer.close()
+        value = pickle.loads(reader.recv_bytes())
+        reader.close()
+        process.join()
+        database.execute("INSERT INTO step VALUES (?, ?)", (index, pickle.dumps(value)))
+        database.commit()
+
+run(5)
+started = time.perf_counter()
+run(%(n)d)
+print(json.dumps({"seconds": time.perf_counter() - started}))
+"""
+
 PLAIN_PIPE = """
 import json, subprocess, sys, time
 started = time.perf_counter()

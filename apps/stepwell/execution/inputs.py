@@ -15,6 +15,7 @@ from stepwell.artifacts import model_actions
 from stepwell.artifacts.models import ArtifactVersion, StepArtifact
 from stepwell.core.plan import Binding
 from stepwell.errors import ArtifactError
+from stepwell.kit.prepared import Insert, Select, Slot
 from stepwell.runs.models import StepRun
 from stepwell.sdk.artifactstore import measure
 
@@ -31,15 +32,24 @@ def upstream_outputs(step: StepRun) -> Outputs:
     """Return the outputs of the steps directly above ``step``, and what it takes of models."""
     if all(raw["kind"] == "value" for raw in step.plan.get("inputs", {}).values()):
         return {}
-    links = StepArtifact.objects.filter(
-        direction=StepArtifact.Direction.OUTPUT, step_run__downstream_edges__downstream=step
-    ).select_related("artifact_version__artifact", "step_run")
-    links = links.defer("step_run__plan")
+    links = _ABOVE.rows(step=step.id)
     outputs = {(link.step_run.invocation_id, link.name): link.artifact_version for link in links}
     for binding in _linked(step.plan.get("inputs", {}).values()):
         if found := model_actions.find_linked(step, binding):
             outputs[_linked_key(binding)] = found
     return outputs
+
+
+_ABOVE = Select(
+    lambda: (
+        StepArtifact.objects.filter(
+            direction=StepArtifact.Direction.OUTPUT, step_run__downstream_edges__downstream=Slot("step")
+        )
+        .select_related("artifact_version__artifact", "step_run")
+        .only("name", "step_run__invocation_id", "artifact_version")
+    )
+)
+_NEW_LINKS = Insert(StepArtifact, ignore_conflicts=True)
 
 
 def bindings(step: StepRun) -> dict[str, Binding]:
@@ -117,7 +127,7 @@ def record_inputs(step: StepRun) -> None:
         for place, version in versions_in(binding, outputs, name)
     ]
     if links:
-        StepArtifact.objects.bulk_create(links, ignore_conflicts=True)
+        _NEW_LINKS(*links)
 
 
 def record_loaded(step: StepRun, version_id: str) -> None:

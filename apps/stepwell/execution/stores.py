@@ -7,12 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from stepwell.artifacts import model_actions
 from stepwell.artifacts.models import StepArtifact
-from stepwell.core.status import OPEN_STEP, TERMINAL_STEP, ExecutionMode, RunStatus, StepKind, StepStatus
+from stepwell.core.status import DONE_STEP, OPEN_STEP, TERMINAL_STEP, ExecutionMode, RunStatus, StepKind, StepStatus
 from stepwell.engine.ports import RunView, WaitingStep
 from stepwell.execution import inputs, limits, moves, reuse
 from stepwell.kit.prepared import Select, Slot
@@ -55,7 +55,9 @@ class OrmRunStore:
     def _waiting(self, run_id: UUID, *, after: list[UUID] | None, only: list[UUID] | None) -> list[StepRun]:
         limited = [one for one in after or () if one not in self._listed or self._listed[one].concurrency is not None]
         if after is not None and len(after) == 1 and only is None and not limited:
-            return _BELOW.rows(run=run_id, above=after[0])
+            # Of a step that is done, nothing moves below it that waits for others too.
+            is_done = self._listed[after[0]].status in DONE_STEP
+            return (_READY if is_done else _BELOW).rows(run=run_id, above=after[0])
         waiting = _steps(run_id).filter(status=StepStatus.PENDING)
         if only is not None:
             waiting = waiting.filter(id__in=only)
@@ -174,14 +176,22 @@ _FAILED_DRIVER = Select(
     lambda: StepRun.objects.filter(run=Slot("run"), status=StepStatus.FAILED, kind=StepKind.DRIVER).values_list("id")
 )
 _OPEN = Select(lambda: _steps(Slot("run")).filter(status__in=OPEN_STEP).order_by().values_list("id")[:1])
-_BELOW = Select(
-    lambda: (
-        _steps(Slot("run"))
-        .filter(status=StepStatus.PENDING, id__in=StepEdge.objects.filter(upstream=Slot("above")).values("downstream"))
-        .select_related("run")
-        .order_by("ordinal")
-    )
-)
+
+
+def _below() -> QuerySet[StepRun]:
+    below = StepEdge.objects.filter(upstream=Slot("above")).values("downstream")
+    pending = _steps(Slot("run")).filter(status=StepStatus.PENDING, id__in=below)
+    return pending.select_related("run").order_by("ordinal")
+
+
+def _ready() -> QuerySet[StepRun]:
+    above = StepEdge.objects.filter(downstream=OuterRef("id"))
+    is_held_up = Exists(above.filter(upstream__status__in=OPEN_STEP))
+    has_failed = Exists(above.exclude(upstream__status__in=(*OPEN_STEP, *DONE_STEP)).filter(any_end=False))
+    return _below().filter(~is_held_up | has_failed)
+
+
+_BELOW, _READY = Select(_below), Select(_ready)
 _ABOVE = Select(lambda: StepEdge.objects.filter(downstream=Slot("step")).values_list(*_EDGE))
 
 

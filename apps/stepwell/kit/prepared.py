@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.models import QuerySet
+from django.db.models.constants import OnConflict
 from django.db.models.expressions import Expression
 from django.db.models.query import ModelIterable, get_related_populators
 from django.db.models.sql import InsertQuery, UpdateQuery
@@ -192,8 +193,9 @@ class Update:
 class Insert(Generic[Model]):
     """New rows of a model, as ``bulk_create`` stores them; ``always`` holds expressions for fields at every use."""
 
-    def __init__(self, model: type[Model], **always: Any) -> None:
+    def __init__(self, model: type[Model], *, ignore_conflicts: bool = False, **always: Any) -> None:
         self._model = model
+        self._on_conflict = OnConflict.IGNORE if ignore_conflicts else None
         self._always = always
         self._compiled: dict[str, _Statement] = {}
 
@@ -225,7 +227,7 @@ class Insert(Generic[Model]):
         sample = self._model()
         for field in self._fields:
             setattr(sample, field.attname, self._always.get(field.name) or Slot(field.name, kept_as=field))
-        query = InsertQuery(self._model)
+        query = InsertQuery(self._model, on_conflict=self._on_conflict)
         query.insert_values(self._fields, [sample], raw=True)
         [(sql, parameters)] = query.get_compiler(connection=connection).as_sql()
         return _Statement(sql, tuple(parameters))
