@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from stepwell.core.plan import Retry, StepOptions
 from tests import factories
 from tests.web.run_pages import failed_run, open_run
+
+NOW = timezone.now() - timedelta(minutes=1)
 
 
 def test_the_panel_opens_on_the_failed_step_else_on_the_running_one(as_charlie: Client) -> None:
@@ -18,6 +22,24 @@ def test_the_panel_opens_on_the_failed_step_else_on_the_running_one(as_charlie: 
     running = factories.make_run(status="running", steps={"a": "completed", "b": "running", "c": "pending"})
 
     assert open_run(as_charlie, running).one("tr", aria_selected="true")["data-step"] == "b"
+
+
+@pytest.mark.parametrize("status", ["failed", "running"])
+def test_the_panel_opens_on_a_step_rather_than_on_its_driver(as_charlie: Client, status: str) -> None:
+    run = factories.make_run(status=status, is_dynamic=True, started=NOW)
+    factories.make_step(run, ":driver", kind="driver", status=status, started=NOW, seconds=30)
+    factories.make_step(run, "square:0", started=NOW, seconds=5)
+    factories.make_step(run, "square:1", status=status, started=NOW, seconds=20)
+
+    assert open_run(as_charlie, run).one("tr", aria_selected="true")["data-step"] == "square:1"
+
+
+def test_a_driver_that_failed_by_itself_after_a_step_completed_is_the_one_shown(as_charlie: Client) -> None:
+    run = factories.make_run(status="failed", is_dynamic=True)
+    factories.make_step(run, ":driver", kind="driver", status="failed")
+    factories.make_step(run, "square:0")
+
+    assert open_run(as_charlie, run).one("tr", aria_selected="true")["data-step"] == ":driver"
 
 
 def test_the_address_says_which_step_and_attempt_the_panel_shows(as_charlie: Client) -> None:

@@ -84,21 +84,6 @@ class Row:
     is_group: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupRow:
-    """A group of steps: one stretch from the first to begin to the last to end."""
-
-    group: step_groups.Group
-    tally: step_groups.Tally
-    state: present.State
-    #: opens or closes it
-    url: str
-    is_open: bool
-    took: present.Span | None
-    bars: list[Bar]
-    is_group: bool = True
-
-
 @require_safe
 @needs(Role.VIEWER)
 def timeline(request: WebRequest, ref: str) -> HttpResponse:
@@ -147,7 +132,7 @@ def _chart(run: Run, wish: Wish) -> dict[str, Any]:
     return {
         "rows": [
             _group_row(one, wish, scale, now)
-            if isinstance(one, _Lot)
+            if isinstance(one, step_groups.Lot)
             else _row(
                 run,
                 one,
@@ -199,43 +184,22 @@ def _sorted(steps: list[StepRun], attempts: dict[uuid.UUID, list[Attempt]], sort
     return steps
 
 
-@dataclass(frozen=True, slots=True)
-class _Lot:
-    group: step_groups.Group
-    members: list[StepRun]
-
-
-def _entries(steps: list[StepRun], wish: Wish) -> list[StepRun | _Lot]:
+def _entries(steps: list[StepRun], wish: Wish) -> list[StepRun | step_groups.Lot]:
     """Return what has a row: in the order of the calls a group stands before its steps, or for them when closed."""
     if wish.sort != "order":
         return list(steps)
-    owners: dict[step_groups.Group | StepRun, list[StepRun]] = {}
-    for step in steps:
-        owners.setdefault(step_groups.group_of(step) or step, []).append(step)
-    entries: list[StepRun | _Lot] = []
-    for owner, members in owners.items():
-        if isinstance(owner, step_groups.Group):
-            entries.append(_Lot(owner, members))
-        if not isinstance(owner, step_groups.Group) or step_groups.is_open(owner, len(members), wish.open):
-            entries += members
+    entries: list[StepRun | step_groups.Lot] = []
+    for entry in step_groups.lots(steps):
+        entries.append(entry)
+        if isinstance(entry, step_groups.Lot) and entry.is_open(wish.open):
+            entries += entry.members
     return entries
 
 
-def _group_row(lot: _Lot, wish: Wish, scale: TimeScale, now: datetime) -> GroupRow:
-    n, tally = len(lot.members), step_groups.tally(step.status for step in lot.members)
-    first = min((step.started_at for step in lot.members if step.started_at), default=None)
-    ends = [step.ended_at for step in lot.members]
-    last = None if None in ends else max(end for end in ends if end)
-    bars = [_bar("run", tally.status, scale, first, last or now, tally.phrase)] if first else []
-    return GroupRow(
-        group=lot.group,
-        tally=tally,
-        state=present.state(tally.status),
-        url=wish.query(open=step_groups.toggled(lot.group, n, wish.open)) or "?",
-        is_open=step_groups.is_open(lot.group, n, wish.open),
-        took=present.span(first, last, now=now),
-        bars=bars,
-    )
+def _group_row(lot: step_groups.Lot, wish: Wish, scale: TimeScale, now: datetime) -> step_groups.GroupRow:
+    tally = lot.tally
+    bars = [_bar("run", tally.status, scale, lot.began, lot.ended or now, tally.phrase)] if lot.began else []
+    return lot.row(wish, now=now, bars=bars)
 
 
 def _seconds(step: StepRun, now: datetime) -> float:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
 from django.db.models import F, Q, QuerySet
 
 from stepwell.runs.models import DriverCall, StepRun
+from stepwell.web import present
 from stepwell.web.run_rows import Segment, segments
 
 #: a group with more steps than this is one row, or one node, until it is opened
@@ -35,6 +38,70 @@ class Tally:
     status: str
     phrase: str
     segments: list[Segment]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupRow:
+    """A group of steps among the rows of a table; closed, it stands for all of them."""
+
+    group: Group
+    tally: Tally
+    state: present.State
+    #: opens or closes it
+    url: str
+    is_open: bool
+    took: present.Span | None
+    #: one stretch from the first to begin to the last to end, drawn as the table draws its own
+    bars: list[Any]
+    is_group: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lot:
+    """The steps of one group that a table shows or folds."""
+
+    group: Group
+    members: list[StepRun]
+
+    @property
+    def began(self) -> datetime | None:
+        return min((step.started_at for step in self.members if step.started_at), default=None)
+
+    @property
+    def ended(self) -> datetime | None:
+        """Return when the last of them ended; None while one has not."""
+        ends = [step.ended_at for step in self.members if step.ended_at]
+        return max(ends) if len(ends) == len(self.members) else None
+
+    def is_open(self, opened: frozenset[str]) -> bool:
+        return is_open(self.group, len(self.members), opened)
+
+    def row(self, view: Any, *, now: datetime, bars: list[Any]) -> GroupRow:
+        """Return its row; ``view`` is what the address asks for: which groups are open, and its ``query``."""
+        tally = self.tally
+        return GroupRow(
+            group=self.group,
+            tally=tally,
+            state=present.state(tally.status),
+            url=view.query(open=toggled(self.group, len(self.members), view.open)) or "?",
+            is_open=self.is_open(view.open),
+            took=present.span(self.began, self.ended, now=now),
+            bars=bars,
+        )
+
+    @property
+    def tally(self) -> Tally:
+        return tally(step.status for step in self.members)
+
+
+def lots(steps: Iterable[StepRun]) -> list[Lot | StepRun]:
+    """Return the steps in their order, those of a group together where its first stands."""
+    found: dict[Group | StepRun, list[StepRun]] = {}
+    for step in steps:
+        found.setdefault(group_of(step) or step, []).append(step)
+    return [
+        Lot(group=owner, members=members) if isinstance(owner, Group) else owner for owner, members in found.items()
+    ]
 
 
 def with_groups(steps: QuerySet[StepRun]) -> QuerySet[StepRun]:

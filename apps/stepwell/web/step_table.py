@@ -83,23 +83,8 @@ class StepRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GroupRow:
-    """A group of steps; closed, it stands for all of them."""
-
-    group: step_groups.Group
-    tally: step_groups.Tally
-    state: present.State
-    #: opens or closes it
-    url: str
-    is_open: bool
-    took: present.Span | None
-    bars: list[TimeBar]
-    is_group: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StepTable:
-    rows: list[StepRow | GroupRow]
+    rows: list[StepRow | step_groups.GroupRow]
     total: present.Span | None
     #: "order" or "state", and the addresses of both
     by: str
@@ -163,53 +148,41 @@ class _Table:
     def __init__(self, run: Run, view: View, steps: list[StepRun], selected: StepRun | None) -> None:
         self._run, self._view, self._selected = run, view, selected
         self._scale = _Scale(run)
-        self.rows: list[StepRow | GroupRow] = []
+        self.rows: list[StepRow | step_groups.GroupRow] = []
         self.n_hidden = 0
-        groups: dict[step_groups.Group | StepRun, list[StepRun]] = {}
-        for step in steps:
-            groups.setdefault(step_groups.group_of(step) or step, []).append(step)
-        listed, plan = self._choose(groups)
-        self._attempts = _attempts(listed)
-        for group, members in plan:
-            if group is not None:
-                self.rows.append(self._group(group, groups[group]))
-            self.rows.extend(self._row(step, is_inside=group is not None) for step in members)
+        shown = self._choose(step_groups.lots(steps))
+        self._attempts = _attempts([step for _, members in shown for step in members])
+        for lot, members in shown:
+            if lot is not None:
+                self.rows.append(self._group(lot))
+            self.rows.extend(self._row(step, is_inside=lot is not None) for step in members)
 
     def _choose(
-        self, groups: dict[step_groups.Group | StepRun, list[StepRun]]
-    ) -> tuple[list[StepRun], list[tuple[step_groups.Group | None, list[StepRun]]]]:
-        listed: list[StepRun] = []
-        plan: list[tuple[step_groups.Group | None, list[StepRun]]] = []
-        for owner, members in groups.items():
-            group = owner if isinstance(owner, step_groups.Group) else None
-            is_shown = group is None or step_groups.is_open(group, len(members), self._view.open)
-            shown = members if is_shown else []
-            room = max(0, _MOST_ROWS - len(listed))
-            self.n_hidden += max(0, len(shown) - room)
-            listed += shown[:room]
-            if group is not None or shown[:room]:
-                plan.append((group, shown[:room]))
-        return listed, plan
+        self, entries: list[step_groups.Lot | StepRun]
+    ) -> list[tuple[step_groups.Lot | None, list[StepRun]]]:
+        """Return each group with those of its steps that have a row, and each other step that has one."""
+        chosen: list[tuple[step_groups.Lot | None, list[StepRun]]] = []
+        room = _MOST_ROWS
+        for entry in entries:
+            lot = entry if isinstance(entry, step_groups.Lot) else None
+            if isinstance(entry, step_groups.Lot):
+                members = entry.members if entry.is_open(self._view.open) else []
+            else:
+                members = [entry]
+            self.n_hidden += max(0, len(members) - room)
+            members = members[:room]
+            room -= len(members)
+            if lot is not None or members:
+                chosen.append((lot, members))
+        return chosen
 
-    def _group(self, group: step_groups.Group, members: list[StepRun]) -> GroupRow:
-        tally = step_groups.tally(step.status for step in members)
-        starts = [step.started_at for step in members if step.started_at]
-        ends = [step.ended_at for step in members]
-        first, last = min(starts, default=None), None if None in ends else max(filter(None, ends), default=None)
+    def _group(self, lot: step_groups.Lot) -> step_groups.GroupRow:
         bars = []
-        if first:
-            x, end = self._scale.percent(first), self._scale.percent(last or self._scale.now)
+        if lot.began:
+            x, end = self._scale.percent(lot.began), self._scale.percent(lot.ended or self._scale.now)
             width = max(_THINNEST, end - x)
-            bars = [TimeBar(tally.status, f"{min(x, 100 - width):.2f}%", f"{width:.2f}%", f"{end:.2f}%")]
-        return GroupRow(
-            group=group,
-            tally=tally,
-            state=present.state(tally.status),
-            url=self._view.query(open=step_groups.toggled(group, len(members), self._view.open)) or "?",
-            is_open=step_groups.is_open(group, len(members), self._view.open),
-            took=present.span(first, last, now=self._scale.now),
-            bars=bars,
-        )
+            bars = [TimeBar(lot.tally.status, f"{min(x, 100 - width):.2f}%", f"{width:.2f}%", f"{end:.2f}%")]
+        return lot.row(self._view, now=self._scale.now, bars=bars)
 
     def _row(self, step: StepRun, *, is_inside: bool) -> StepRow:
         return _row(
@@ -247,8 +220,13 @@ class _Scale:
 def _selected(steps: list[StepRun], wanted: str) -> StepRun | None:
     if found := next((step for step in steps if step.invocation_id == wanted), None):
         return found
-    for status in (StepStatus.FAILED, StepStatus.RUNNING, StepStatus.RETRYING, StepStatus.QUEUED):
-        if found := next((step for step in steps if step.status == status), None):
+    # What the card of the failure tells of: the first to end, which a driver that fails of it does later.
+    failed = [step for step in steps if step.status == StepStatus.FAILED]
+    if failed:
+        return min(failed, key=lambda step: step.ended_at or datetime.max.replace(tzinfo=UTC))
+    steps_first = sorted(steps, key=lambda step: step.kind == StepKind.DRIVER)
+    for status in (StepStatus.RUNNING, StepStatus.RETRYING, StepStatus.QUEUED):
+        if found := next((step for step in steps_first if step.status == status), None):
             return found
     done = [step for step in steps if step.status in DONE_STEP]
     return done[-1] if done else next(iter(steps), None)
