@@ -13,14 +13,16 @@ import pytest
 from django.db import transaction
 
 from stepwell.accounts.models import AuditEvent
-from stepwell.alerts import actions, delivering
+from stepwell.alerts import actions, delivering, wording
 from stepwell.alerts.models import AlertRule, Delivery
 from stepwell.core.status import RunStatus
+from stepwell.desk.models import Watch
 from stepwell.errors import Conflict, UsageError
 from stepwell.execution import moves
 from stepwell.vault import actions as vault
 from stepwell.vault.models import SealedText
 from tests.execution.make import make_run
+from tests.factories import make_user
 
 pytestmark = [
     pytest.mark.django_db,
@@ -68,6 +70,37 @@ def test_a_rule_hears_of_its_events_and_pipeline_only(heard):
     make_rule(heard.url, name="off", is_enabled=False)
     end("paused")
     assert [one.rule.name for one in Delivery.objects.all()] == ["mine"]
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
+def test_the_end_of_a_run_that_people_wait_for_is_told_once_to_each_rule(heard, status):
+    only_asked = make_rule(heard.url, name="asked", events={"watched"})
+    make_rule(heard.url, name="both", events={"failed", "watched"})
+    make_rule(heard.url, name="neither", events={"waiting"})
+    run = make_run({"a": []})
+    ana, ben = make_user("ana"), make_user("ben")
+    for person in (ana, ben):
+        Watch.objects.create(user=person, run=run)
+    with transaction.atomic():
+        moves.move_run(run.id, RunStatus(status), old=(RunStatus.RUNNING,))
+
+    owed = {delivery.rule.name: delivery for delivery in Delivery.objects.all()}
+    assert owed.keys() == {"asked", "both"}
+    assert owed["asked"].rule == only_asked
+    assert owed["asked"].payload["event"] == "run.watched"
+    assert owed["asked"].payload["asked_by"] == ["ana", "ben"]
+    assert owed["both"].event == ("failed" if status == "failed" else "watched")
+    said = {"completed": "completed", "failed": "failed", "cancelled": "was cancelled"}[status]
+    assert wording.title(owed["asked"].payload).endswith(f"#{run.number} {said}")
+
+
+def test_a_run_nobody_waits_for_is_told_to_no_rule_for_those(heard):
+    make_rule(heard.url, events={"watched"})
+    run = make_run({"a": []})
+    with transaction.atomic():
+        moves.move_run(run.id, RunStatus.COMPLETED, old=(RunStatus.RUNNING,))
+
+    assert not Delivery.objects.exists()
 
 
 def test_an_alert_is_stored_or_lost_with_the_move_it_is_about(heard):

@@ -52,7 +52,6 @@ DIFFERENCES = [
     "numpy",
     "load",
     "run",
-    "load",
     "load.output · accuracy",
 ]
 
@@ -79,11 +78,33 @@ def test_the_csv_is_the_table(as_charlie: Client) -> None:
     assert ["Parameters", "lr", "0.2", "0.1", "0.1"] in told
 
 
+def test_what_was_taken_from_the_cache_has_no_time_to_compare(as_charlie: Client) -> None:
+    numbers = "&".join(f"run={run.number}" for run in three_runs())
+
+    told = list(csv.reader(io.StringIO(as_charlie.get(f"/runs/compare.csv?{numbers}&show=all").content.decode())))
+
+    assert ["Results", "load", "completed", "completed", "from cache"] in told
+    assert ["Timing", "load", "1 m 00 s", "1 m 00 s", "–"] in told
+
+
+def test_one_run_offers_the_others_of_its_pipeline(as_charlie: Client) -> None:
+    first, second, third = three_runs()
+    factories.make_run()
+
+    page = read(as_charlie.get(f"/runs/compare/?run={first.number}"))
+
+    offered = page.one("section", aria_label="Other runs of train").all("a")
+    assert [link["href"] for link in offered] == [
+        f"/runs/compare/?run={first.number}&run={other.number}" for other in (third, second)
+    ]
+
+
 def test_one_run_asks_for_another_and_six_are_too_many(as_charlie: Client) -> None:
     for _ in range(6):
         factories.make_run()
 
-    assert "Choose two to 5 runs" in read(as_charlie.get("/runs/compare/?run=1")).text
+    assert "Choose two to 5 runs" in read(as_charlie.get("/runs/compare/")).text
+    assert "Or name another run" in read(as_charlie.get("/runs/compare/?run=1")).text
     assert as_charlie.get("/runs/compare/?" + "&".join(f"run={n}" for n in range(1, 7))).status_code == 422
     assert as_charlie.get("/runs/compare/?run=1&run=99").status_code == 404
 

@@ -103,7 +103,7 @@ def test_the_page_of_a_pipeline_tells_what_it_is_how_it_went_and_what_it_takes(a
     page = read(as_charlie.get("/pipelines/train-model/"))
 
     assert page.one("h1").text == "train-model"
-    for text in ("Train a model.", "100 % complete · usually 1 m 00 s", "learning_rate float 0.01"):
+    for text in ("Train a model.", "100 % succeed · usually 1 m 00 s", "learning_rate float 0.01"):
         assert text in page.text
     assert "backbone resnet18 one of resnet18, resnet50" in page.text
     assert [link.text for link in page.all("tbody")[0].all("a", class_="table__link")] == ["#1"]

@@ -90,3 +90,11 @@ def test_a_group_is_one_box_of_the_graph_until_it_is_opened(as_charlie: Client) 
 
     assert len(labels) == 2
     assert any("night work" in label and "11 ✓ 1 ✗" in label for label in labels)
+
+
+def test_a_closed_group_stands_for_the_step_whose_panel_is_open(as_charlie: Client) -> None:
+    page = opened(as_charlie, grouped_run(12), "", "?step=part_4")
+
+    assert group_of(page)["aria-selected"] == "true"
+    opened_group = opened(as_charlie, grouped_run(3), "", "?step=part_1")
+    assert "aria-selected" not in group_of(opened_group).attributes

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 from django.views.decorators.debug import sensitive_variables
 
 from stepwell.accounts import audit
@@ -22,23 +23,44 @@ from stepwell.runs.models import Run
 from stepwell.vault import sealing
 
 _EVENTS = {RunStatus.FAILED: Event.FAILED, RunStatus.COMPLETED: Event.RECOVERED, RunStatus.PAUSED: Event.WAITING}
-_FLAGS = {Event.FAILED: "on_failed", Event.RECOVERED: "on_recovered", Event.WAITING: "on_waiting"}
+_FLAGS = {
+    Event.FAILED: "on_failed",
+    Event.RECOVERED: "on_recovered",
+    Event.WAITING: "on_waiting",
+    Event.WATCHED: "on_watched",
+}
 
 
-def owe(run_id: UUID, status: str) -> None:
-    """Store the alerts that a run's move to ``status`` calls for. The caller has the transaction of the move open."""
+def owe(run_id: UUID, status: str, *, watchers: list[str] | None = None) -> None:
+    """Store the alerts that a run's move to ``status`` calls for, one for each rule that takes it.
+
+    The caller has the transaction of the move open. ``watchers`` asked to be told when the run has ended.
+    """
     event = _EVENTS.get(RunStatus(status))
-    if event is None:
-        return
-    rules = list(AlertRule.objects.filter(is_enabled=True, **{_FLAGS[event]: True}))
+    wanted = {event, Event.WATCHED if watchers else None} - {None}
+    rules = AlertRule.objects.filter(any_of(wanted), is_enabled=True) if wanted else ()
     if not rules:
         return
     run = Run.objects.select_related("pipeline").get(id=run_id)
-    rules = [rule for rule in rules if rule.pipeline_id in (None, run.pipeline_id)]
-    if not rules or (event == Event.RECOVERED and not _failed_before(run)):
-        return
-    told = wording.payload(run, event)
-    Delivery.objects.bulk_create(Delivery(rule=rule, run=run, event=event, payload=told) for rule in rules)
+    if event == Event.RECOVERED and not _failed_before(run):
+        wanted.discard(event)
+    owed = []
+    for rule in rules:
+        # What went wrong says more than that somebody waited.
+        of_rule = next((one for one in _FLAGS if one in wanted and getattr(rule, _FLAGS[one])), None)
+        if of_rule and rule.pipeline_id in (None, run.pipeline_id):
+            owed.append(Delivery(rule=rule, run=run, event=of_rule, payload=wording.payload(run, of_rule, watchers)))
+    Delivery.objects.bulk_create(owed)
+
+
+def any_of(events: set[Any]) -> Q:
+    """Return the rules that take one of these events."""
+    return Q(*(Q(**{_FLAGS[event]: True}) for event in events), _connector=Q.OR)
+
+
+def flags(rule: AlertRule) -> list[str]:
+    """Return the events a rule takes."""
+    return [event.value for event, flag in _FLAGS.items() if getattr(rule, flag)]
 
 
 def _failed_before(run: Run) -> bool:
@@ -180,9 +202,8 @@ def _check_destination(kind: str, url: str) -> str:
 
 
 def _told(rule: AlertRule) -> dict[str, Any]:
-    events = [str(event) for event, flag in _FLAGS.items() if getattr(rule, flag)]
     pipeline = rule.pipeline.name if rule.pipeline else ""
-    return {"shown": rule.shown, "pipeline": pipeline, "events": events, "is_enabled": rule.is_enabled}
+    return {"shown": rule.shown, "pipeline": pipeline, "events": flags(rule), "is_enabled": rule.is_enabled}
 
 
 def _record(

@@ -21,6 +21,8 @@ class Event(models.TextChoices):
     #: the first run of a pipeline that completes after one that failed
     RECOVERED = "recovered", "Run recovered"
     WAITING = "waiting", "Run waits for an answer"
+    #: however it ended
+    WATCHED = "watched", "Run ended for which somebody pressed “Notify me”"
     TEST = "test", "Test"
 
 
@@ -43,6 +45,7 @@ class AlertRule(Row):
     on_failed = models.BooleanField(default=True)
     on_recovered = models.BooleanField(default=True)
     on_waiting = models.BooleanField(default=False)
+    on_watched = models.BooleanField(default=False, db_default=False)
     is_enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -9,18 +9,20 @@ from django.conf import settings
 
 from stepwell.accounts.models import InstanceSettings
 from stepwell.alerts.models import Event
-from stepwell.core.status import StepStatus
+from stepwell.core.status import RunStatus, StepStatus
 from stepwell.runs.models import Run, StepRun
 
 _MOST_STEPS = 10
 _MOST_REASON = 1000
 _HAPPENED = {Event.FAILED: "failed", Event.RECOVERED: "completed again", Event.WAITING: "waits for an answer"}
+_ENDED = {RunStatus.COMPLETED: "completed", RunStatus.CANCELLED: "was cancelled"}
 
 
-def payload(run: Run, event: str) -> dict[str, Any]:
+def payload(run: Run, event: str, watchers: list[str] | None = None) -> dict[str, Any]:
     """Return what is told of a run. Reasons were masked before they were stored."""
     base = base_url()
     failed = StepRun.objects.filter(run=run, status=StepStatus.FAILED).order_by("ended_at")[:_MOST_STEPS]
+    asked = {"asked_by": watchers} if watchers else {}
     return {
         "event": f"run.{event}",
         "instance": InstanceSettings.load().instance_name,
@@ -36,6 +38,7 @@ def payload(run: Run, event: str) -> dict[str, Any]:
             "ended_at": run.ended_at.isoformat() if run.ended_at else None,
             "url": f"{base}/runs/{run.number}/" if base else "",
         },
+        **asked,
         "failed_steps": [{"name": step.invocation_id, "reason": step.status_reason[:_MOST_REASON]} for step in failed],
     }
 
@@ -50,7 +53,8 @@ def title(told: dict[str, Any]) -> str:
     if told["event"] == "test":
         return f"{told['instance']}: test of the alert rule {told['rule']}"
     event = str(told["event"]).removeprefix("run.")
-    return f"{told['instance']}: {told['pipeline']} #{told['run']['number']} {_HAPPENED[Event(event)]}"
+    happened = _HAPPENED.get(Event(event)) or _ENDED.get(told["run"]["status"], "failed")
+    return f"{told['instance']}: {told['pipeline']} #{told['run']['number']} {happened}"
 
 
 def body(told: dict[str, Any]) -> str:

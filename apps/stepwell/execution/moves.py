@@ -88,10 +88,9 @@ def move_run(run_id: UUID, new: RunStatus, *, old: tuple[RunStatus, ...], reason
         changes["started_at"] = Coalesce("started_at", timezone.now())
     if not Run.objects.filter(id=run_id, status__in=old).update(**changes):
         return False
-    if new in TERMINAL_RUN:
-        run_ends.settle(run_id, new)
+    watchers = run_ends.settle(run_id, new) if new in TERMINAL_RUN else []
     events.record(run_id, "run.status", {"status": str(new), "reason": reason})
-    alerts.owe(run_id, new)
+    alerts.owe(run_id, new, watchers=watchers)
     return True
 
 

@@ -15,8 +15,8 @@ _MOST_ANCESTORS = 1000
 _WORDS = {RunStatus.COMPLETED: "completed", RunStatus.FAILED: "failed", RunStatus.CANCELLED: "was cancelled"}
 
 
-def settle(run_id: UUID, status: str) -> None:
-    """Store what follows from a run's end, in the transaction that ended it."""
+def settle(run_id: UUID, status: str) -> list[str]:
+    """Store what follows from a run's end, in the transaction that ended it; return who asked to be told of it."""
     run = Run.objects.select_related("pipeline").only("number", "parent", "started_at", "ended_at", "pipeline__name")
     run = run.get(id=run_id)
     begun, ended = run.started_at, run.ended_at
@@ -27,7 +27,7 @@ def settle(run_id: UUID, status: str) -> None:
     if status in {RunStatus.COMPLETED, RunStatus.FAILED}:
         # A rerun that fails too stands for the failures before it: they are one thing to look at, not several.
         _settle_ancestors(run.parent_id)
-    _tell_watchers(run, status)
+    return _tell_watchers(run, status)
 
 
 def fingerprint(run_id: UUID) -> str:
@@ -53,11 +53,12 @@ def _settle_ancestors(run_id: UUID | None) -> None:
         run_id = Run.objects.filter(id=run_id).values_list("parent_id", flat=True).first()
 
 
-def _tell_watchers(run: Run, status: str) -> None:
-    watchers = list(Watch.objects.filter(run=run).values_list("user_id", flat=True))
+def _tell_watchers(run: Run, status: str) -> list[str]:
+    watchers = dict(Watch.objects.filter(run=run).order_by("id").values_list("user_id", "user__username"))
     if not watchers:
-        return
+        return []
     text = f"{run} {_WORDS.get(RunStatus(status), status)}"[:300]
     path = f"/runs/{run.number}/"
     Notice.objects.bulk_create([Notice(user_id=user, status=status, text=text, path=path) for user in watchers])
     Watch.objects.filter(run=run).delete()
+    return list(watchers.values())

@@ -67,11 +67,10 @@ class RuleForm(PageForm):
 def _initial(rule: AlertRule | None) -> dict[str, Any]:
     if rule is None:
         return {"events": [Event.FAILED, Event.RECOVERED], "is_enabled": True}
-    flags = {Event.FAILED: rule.on_failed, Event.RECOVERED: rule.on_recovered, Event.WAITING: rule.on_waiting}
     return {
         "name": rule.name,
         "pipeline": rule.pipeline,
-        "events": [event.value for event, is_set in flags.items() if is_set],
+        "events": actions.flags(rule),
         "is_enabled": rule.is_enabled,
     }
 

@@ -17,8 +17,10 @@ from stepwell.web import compare_rows, present
 from stepwell.web.access import get_run_or_404, needs
 from stepwell.web.csv_text import safe_cell
 from stepwell.web.request import WebRequest, render_page
+from stepwell.web.run_rows import listed, run_rows
 
 FEWEST, MOST = 2, 5
+_OFFERED = 12
 
 
 @require_safe
@@ -27,7 +29,7 @@ def compare(request: WebRequest) -> HttpResponse:
     """Show what differs between the runs an address names: ``?run=41&run=42``."""
     runs = _runs(request)
     if len(runs) < FEWEST:
-        return render_page(request, "runs/compare_choose.html", {"runs": runs, "most": MOST})
+        return _choose(request, runs[0] if runs else None)
     shows_all = request.GET.get("show") == "all"
     steps = compare_rows.read_steps(runs)
     rows = compare_rows.rows(runs, steps)
@@ -45,6 +47,13 @@ def compare(request: WebRequest) -> HttpResponse:
         "can_add": len(runs) < MOST,
     }
     return render_page(request, "runs/compare.html", context)
+
+
+def _choose(request: WebRequest, first: Run | None) -> HttpResponse:
+    """Offer the other runs of the pipeline, and two fields."""
+    alike = Run.objects.filter(pipeline=first.pipeline_id).exclude(pk=first.pk) if first else Run.objects.none()
+    others = run_rows(list(listed(alike).order_by("-id")[:_OFFERED]))
+    return render_page(request, "runs/compare_choose.html", {"first": first, "others": others, "most": MOST})
 
 
 @require_safe

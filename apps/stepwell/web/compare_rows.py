@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 from stepwell.artifacts.models import StepArtifact
 from stepwell.core.durations import format_duration
-from stepwell.core.status import StepKind
+from stepwell.core.status import StepKind, StepStatus
 from stepwell.runs.models import Run, StepRun
 from stepwell.web import present
 
@@ -21,6 +20,7 @@ _NOTHING = "–"
 _NOISE, _NOISE_SECONDS = 0.1, 0.5
 _MOST_ROWS = 2000
 _MOST_DIFF_LINES = 400
+_RAN = frozenset(StepStatus) - {StepStatus.CACHED, StepStatus.SKIPPED, StepStatus.PENDING}
 #: options that are told elsewhere, or are no choice of a person
 _NOT_COMPARED = frozenset({"hooks", "group", "model"})
 
@@ -60,7 +60,7 @@ def rows(runs: list[Run], steps: Steps) -> list[Row]:
     made = [
         *_table("Parameters", [run.parameters for run in runs]),
         *_table("Options", [_options(run, steps[run.pk]) for run in runs]),
-        *_table("Code", [_code(run, steps[run.pk]) for run in runs]),
+        *_table("Code", [_code(run) for run in runs]),
         *_table("Environment", [_packages(run) for run in runs]),
         *_table("Results", [_results(run, steps[run.pk]) for run in runs]),
         *_timing(runs, steps),
@@ -136,12 +136,10 @@ def _sources(run: Run, steps: list[StepRun]) -> dict[str, str]:
     return sources | {step.name: str(step.plan.get("source_code") or "") for step in steps}
 
 
-def _code(run: Run, steps: list[StepRun]) -> dict[str, Any]:
+def _code(run: Run) -> dict[str, Any]:
     kept = run.snapshot.code_hash[:12] or "not kept"
-    told = {"code": f"{run.snapshot.number} ({kept})", "commit": run.snapshot.git_commit[:12] or _NOTHING}
-    for name, source in _sources(run, steps).items():
-        told[name] = hashlib.sha256(source.encode(errors="replace")).hexdigest()[:12] if source else _NOTHING
-    return told
+    # Which lines differ stands below the table.
+    return {"code": f"{run.snapshot.number} ({kept})", "commit": run.snapshot.git_commit[:12] or _NOTHING}
 
 
 def _packages(run: Run) -> dict[str, str]:
@@ -159,18 +157,21 @@ def _timing(runs: list[Run], steps: Steps) -> list[Row]:
     for run in runs:
         seconds = {"run": run.took_seconds if run.is_finished else None}
         for step in steps[run.pk]:
-            span = present.span(step.started_at, step.ended_at) if step.ended_at else None
-            seconds[step.invocation_id] = span.seconds if span else None
+            # What was not run has no time of its own: its state says so already.
+            if step.status in _RAN:
+                span = present.span(step.started_at, step.ended_at) if step.ended_at else None
+                seconds[step.invocation_id] = span.seconds if span else None
         columns.append(seconds)
     names = dict.fromkeys(name for column in columns for name in column)
-    return [_timed(name, [column.get(name) for column in columns]) for name in names]
+    return [_timed(name, columns) for name in names]
 
 
-def _timed(name: str, seconds: list[float | None]) -> Row:
-    base = seconds[0]
+def _timed(name: str, columns: list[dict[str, float | None]]) -> Row:
+    base = next((column[name] for column in columns if name in column), None)
     cells, marks = [], []
-    for value in seconds:
-        same = _is_close(base, value)
+    for column in columns:
+        value = column.get(name)
+        same = name not in column or _is_close(base, value)
         text = _NOTHING if value is None else format_duration(value)
         if not same and value is not None and base:
             text += f" ({100 * (value - base) / base:+,.0f} %)"

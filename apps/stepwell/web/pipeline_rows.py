@@ -47,7 +47,7 @@ class PipelineRow:
     latest: present.State | None
     latest_url: str
     latest_at: present.Moment | None
-    #: "usually 4 m 10 s" and "93 % complete", of the runs the bars show; empty when that cannot be said
+    #: "usually 4 m 10 s" and "93 % succeed", of the runs the bars show; empty when that cannot be said
     usual: str
     success: str
 
@@ -101,7 +101,7 @@ def tally(runs: list[Run]) -> tuple[str, str]:
     done = [run for run in ended if run.status == RunStatus.COMPLETED]
     seconds = sorted(span.seconds for run in done if (span := present.span(run.started_at, run.ended_at)))
     usual = f"usually {format_duration(seconds[len(seconds) // 2])}" if seconds else ""
-    return usual, f"{100 * len(done) / len(ended):.0f} % complete" if ended else ""
+    return usual, f"{100 * len(done) / len(ended):.0f} % succeed" if ended else ""
 
 
 def bars(runs: list[Run]) -> list[Bar]:

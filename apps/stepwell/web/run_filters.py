@@ -122,6 +122,15 @@ def chips(filters: Filters, query: QueryDict) -> list[Chip]:
     return [Chip(_label(name, value, names), without(query, name, value)) for name, value in filters.values]
 
 
+def words(query: str) -> list[str]:
+    """Return the filters a kept query asks for, as chips say them; one that fits no more says so."""
+    asked = QueryDict(query)
+    try:
+        return [chip.label for chip in chips(read(asked), asked)]
+    except UsageError as error:
+        return [error.message]
+
+
 def without(query: QueryDict, name: str, value: str) -> str:
     """Return the list's address without one value of one filter."""
     rest = first_page(query)

@@ -114,7 +114,7 @@ def view_list(request: WebRequest) -> HttpResponse:
     """List the views a person may open; on POST keep one more."""
     if request.method == "POST":
         return _save(request)
-    context = {"views": of(request.user).links}
+    context = {"views": [(link, run_filters.words(link.query)) for link in of(request.user).links]}
     return render_page(request, "views/list.html", context)
 
 

@@ -53,6 +53,8 @@ class GroupRow:
     took: present.Span | None
     #: one stretch from the first to begin to the last to end, drawn as the table draws its own
     bars: list[Any]
+    #: the step whose panel is open is among those it stands for
+    is_selected: bool = False
     is_group: bool = True
 
 
@@ -76,7 +78,7 @@ class Lot:
     def is_open(self, opened: frozenset[str]) -> bool:
         return is_open(self.group, len(self.members), opened)
 
-    def row(self, view: Any, *, now: datetime, bars: list[Any]) -> GroupRow:
+    def row(self, view: Any, *, now: datetime, bars: list[Any], is_selected: bool = False) -> GroupRow:
         """Return its row; ``view`` is what the address asks for: which groups are open, and its ``query``."""
         tally = self.tally
         return GroupRow(
@@ -87,6 +89,7 @@ class Lot:
             is_open=self.is_open(view.open),
             took=present.span(self.began, self.ended, now=now),
             bars=bars,
+            is_selected=is_selected,
         )
 
     @property

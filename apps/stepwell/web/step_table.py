@@ -157,9 +157,7 @@ class _Table:
                 self.rows.append(self._group(lot))
             self.rows.extend(self._row(step, is_inside=lot is not None) for step in members)
 
-    def _choose(
-        self, entries: list[step_groups.Lot | StepRun]
-    ) -> list[tuple[step_groups.Lot | None, list[StepRun]]]:
+    def _choose(self, entries: list[step_groups.Lot | StepRun]) -> list[tuple[step_groups.Lot | None, list[StepRun]]]:
         """Return each group with those of its steps that have a row, and each other step that has one."""
         chosen: list[tuple[step_groups.Lot | None, list[StepRun]]] = []
         room = _MOST_ROWS
@@ -182,7 +180,8 @@ class _Table:
             x, end = self._scale.percent(lot.began), self._scale.percent(lot.ended or self._scale.now)
             width = max(_THINNEST, end - x)
             bars = [TimeBar(lot.tally.status, f"{min(x, 100 - width):.2f}%", f"{width:.2f}%", f"{end:.2f}%")]
-        return lot.row(self._view, now=self._scale.now, bars=bars)
+        is_hiding = self._selected in lot.members and not lot.is_open(self._view.open)
+        return lot.row(self._view, now=self._scale.now, bars=bars, is_selected=is_hiding)
 
     def _row(self, step: StepRun, *, is_inside: bool) -> StepRow:
         return _row(

@@ -24,6 +24,8 @@ class RunGraph extends HTMLElement {
     this.querySelector("[data-find]")?.addEventListener("input", (event) => this.#find(event.target.value), { signal });
     view.addEventListener("wheel", (event) => this.#wheel(event), { signal, passive: false });
     this.#drag(view, signal);
+    // A little too wide is better a little smaller than cut.
+    if (this.#fit() > 0.7) this.#zoom(this.#fit());
     this.#show(this.querySelector(".node[aria-current]"));
   }
 
@@ -134,12 +136,13 @@ class RunGraph extends HTMLElement {
   }
 
   #zoomBy(button) {
-    if (!button) return;
+    if (button) this.#zoom(button.dataset.zoom === "0" ? this.#fit() : this.#scale * STEP ** button.dataset.zoom);
+  }
+
+  #fit() {
     const view = this.querySelector(".graph__view");
     const [width, height] = this.#size();
-    const by = Number(button.dataset.zoom);
-    if (by === 0) this.#zoom(Math.min(1, view.clientWidth / width, view.clientHeight / height));
-    else this.#zoom(this.#scale * (by > 0 ? STEP : 1 / STEP));
+    return Math.min(1, view.clientWidth / width, view.clientHeight / height);
   }
 
   #wheel(event) {

@@ -64,3 +64,10 @@ def sign_in(seeded, browser):
 @pytest.fixture
 def page(sign_in):
     return sign_in()
+
+
+@pytest.fixture(scope="session")
+def scene(seeded):
+    """The address of every page, of an instance with a bit of everything."""
+    person = seeded.hand("tests.live.seed:sign_in", role="admin", name="ana")
+    return seeded.hand("tests.e2e.dashboard.scene:make", person=person["name"])

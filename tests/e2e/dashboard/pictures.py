@@ -9,8 +9,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
+from tests.e2e.dashboard.visits import every_page
 from tests.plugins.server import FLAGS, ROOT, Server
 
 FOLDER = ROOT / "build" / "screenshots"
@@ -30,33 +31,43 @@ def main() -> None:
         server = Server(Path(home), settings="tests.e2e.dashboard.settings")
         try:
             server.start()
-            person = server.hand("tests.live.seed:sign_in", name="ana", role="admin")
-            empty = {"empty-home": "/", "empty-runs": "/runs/", "empty-artifacts": "/artifacts/"}
-            take(server, person, program, wanted(empty))
-            take(server, person, program, wanted(server.hand("tests.e2e.dashboard.scene:make", person="ana")))
+            people = {
+                role: server.hand("tests.live.seed:sign_in", name=name, role=role)
+                for role, name in (("admin", "ana"), ("viewer", "charlie"))
+            }
+            empty = server.hand("tests.e2e.dashboard.scene:empty_pages")
+            take(server, people, program, empty, only_these=True)
+            take(server, people, program, server.hand("tests.e2e.dashboard.scene:make", person="ana"))
         finally:
             server.stop()
     print(f"{len(list(FOLDER.glob('*.png')))} pictures in {os.path.relpath(FOLDER)}")
 
 
-def wanted(pages: dict[str, str]) -> dict[str, str]:
-    names = set(sys.argv[1:])
-    return {name: address for name, address in pages.items() if not names or name in names}
-
-
-def take(server: Server, person: dict[str, str], program: str, pages: dict[str, str]) -> None:
-    """Take every page in every look."""
+def take(
+    server: Server, people: dict[str, Any], program: str, addresses: dict[str, str], *, only_these: bool = False
+) -> None:
+    """Take every page in every look, or only these addresses."""
     FOLDER.mkdir(parents=True, exist_ok=True)
+    wanted = set(sys.argv[1:])
+    if wanted & addresses.keys():
+        addresses, only_these = {name: address for name, address in addresses.items() if name in wanted}, True
+    elif wanted and only_these:
+        return
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
         for look, options in LOOKS.items():
-            context = browser.new_context(base_url=server.url, **options)
-            context.add_cookies([{"name": Server.cookie, "value": person["session"], "url": server.url}])
-            page = context.new_page()
-            for name, address in pages.items():
-                page.goto(address)
+
+            def open_page(role: str, options: dict[str, Any] = options) -> Page:
+                context = browser.new_context(base_url=server.url, **options)
+                if role:
+                    session = people[role]["session"]
+                    context.add_cookies([{"name": Server.cookie, "value": session, "url": server.url}])
+                return context.new_page()
+
+            for name, page in every_page(addresses, server.hand, open_page):
+                if only_these and name not in addresses:
+                    break
                 page.screenshot(path=FOLDER / f"{name}-{look}.png", full_page=look != "dark")
-            context.close()
         browser.close()
 
 

@@ -2,70 +2,157 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
+from django.db import OperationalError, transaction
+from django.test import RequestFactory
 from django.utils import timezone
 
+from stepwell.accounts.links import make_invite, make_login_link
 from stepwell.accounts.models import AuditEvent, User
-from stepwell.artifacts.models import StepArtifact
+from stepwell.alerts.actions import put_rule
+from stepwell.alerts.models import Delivery
+from stepwell.artifacts import model_actions
+from stepwell.artifacts.models import ModelVersion
+from stepwell.core.plan import Retry, StepOptions
 from stepwell.core.status import RunStatus
 from stepwell.core.timing import Timing
 from stepwell.desk.failures import acknowledge
 from stepwell.desk.models import Notice, Watch
 from stepwell.desk.view_actions import mark_view, save_view
-from stepwell.execution import bulk, moves, nodes, scheduling
-from stepwell.runs.models import DriverCall, Run, RunnerNode, Wait
+from stepwell.execution import bulk, moves, scheduling
+from stepwell.pipelines.models import Pipeline
+from stepwell.runs.models import Run
+from stepwell.stacks.actions import add_component
+from stepwell.vault.actions import put_secret
+from stepwell.web import errors
+from stepwell.web.step_panel import PARTS
 from tests import factories
+from tests.artifacts.test_model_actions import complete, naming, output, plan_run, version_of
+from tests.e2e.dashboard import scene_runs
 
 RUN_TABS = ("graph", "timeline", "logs", "artifacts", "config", "code", "events")
-STEPS = ("load_data", "clean", "train_model", "evaluate", "report")
-LOG = "".join(f"epoch {number}: loss {1 / number:.4f}\n" for number in range(1, 60))
+PIPELINES = ("train-churn", "nightly-report-of-sales", "embed-reviews", "sweep-rates", "release-churn")
 
 
 def make(*, person: str) -> dict[str, str]:
-    """Make the scene for a person; return the address of every page, by a short name."""
+    """Make the scene for a person; return the address of every page, by a short name.
+
+    Whoever adds a page adds it here: ``tests/web/test_every_page.py`` says so. The tests that look at every page, with
+    axe, without scripts, on a phone, with markup in every text, all take this list.
+    """
     user = User.objects.get(username=person)
+    texts = ("Train the churn model on last month's customers.", "Numbers of the day, mailed at six.", "", "", "")
     pipelines = [
-        factories.make_pipeline(name, docstring=text, steps=STEPS)
-        for name, text in (
-            ("train-churn", "Train the churn model on last month's customers."),
-            ("nightly-report-of-sales", "Numbers of the day, mailed at six."),
-            ("embed-reviews", ""),
-        )
+        factories.make_pipeline(name, docstring=text, steps=scene_runs.STEPS)
+        for name, text in zip(PIPELINES, texts, strict=True)
     ]
-    runs = [_run(pipelines[index % 3], index) for index in range(36)]
-    failed = [_failed(pipelines[0], user, index) for index in range(4)]
+    train, nightly, _, sweep, release = pipelines
+    past = [scene_runs.past(pipelines[index % 3], index, of=36) for index in range(36)]
+    scene_runs.plan_of(train, past[0])
+    failed = [scene_runs.failed(train, user, index) for index in range(4)]
     acknowledge(run=failed[0], note="The disk was full; cleaned up.", by=user)
-    running = factories.make_run(
-        pipeline=pipelines[0],
-        status="running",
-        seconds=80,
-        tags=["gpu", "v3"],
-        actor_name="ana",
-        steps={
-            "load_data": "completed",
-            "clean": "cached",
-            "train_model": "running",
-            "evaluate": "pending",
-            "report": "pending",
-        },
+    results = scene_runs.artifacts(past[-3])
+    states = {
+        "running": scene_runs.running(train),
+        "queued": scene_runs.queued(nightly),
+        "cancelling": scene_runs.cancelling(nightly),
+        "retrying": scene_runs.retrying(nightly),
+        "dynamic-failed": scene_runs.dynamic_failed(sweep),
+        "mapped": scene_runs.mapped(sweep),
+        "completed": past[-3],
+        "cancelled": next(run for run in past if run.status == "cancelled"),
+        "failed": failed[1],
+    }
+    wait = scene_runs.question(release)
+    alike = compared_runs()
+    return {
+        **_lists(failed, alike, user),
+        **_pipeline(train),
+        **_admin(user, states["running"], train),
+        **{f"run-{state}": f"/runs/{run.number}/" for state, run in states.items()},
+        "run-waiting": f"/runs/{wait.run.number}/",
+        **{f"run-{tab}": f"/runs/{failed[1].number}/{tab}/" for tab in RUN_TABS},
+        **{f"step-{part}": f"/runs/{failed[1].number}/?step=evaluate&tab={part}" for part, _ in PARTS},
+        "run-completed-artifacts": f"/runs/{past[-3].number}/artifacts/",
+        "run-completed-data": f"/runs/{past[-3].number}/?step=train_model&tab=data",
+        "run-mapped-graph": f"/runs/{states['mapped'].number}/graph/",
+        "run-queued-graph": f"/runs/{states['queued'].number}/graph/",
+        "log": f"/runs/{failed[1].number}/logs/evaluate/3/",
+        "log-running": f"/runs/{states['running'].number}/logs/train_model/1/",
+        "rerun": f"/runs/{failed[1].number}/rerun/?scope=failed",
+        "rerun-steps": f"/runs/{failed[1].number}/rerun/?scope=steps&from=train_model",
+        "artifacts": "/artifacts/",
+        "artifact": f"/artifacts/{results['model']}/",
+        "artifact-source": f"/artifacts/{results['rows']}/",
+        "artifact-view": f"/artifacts/{results['report']}/view/report.html",
+        "waits": "/waits/",
+        "wait": f"/waits/{wait.id}/",
+        "missing": "/runs/nowhere/",
+    }
+
+
+def empty_pages() -> dict[str, str]:
+    """Return the lists as they are before anything is there."""
+    lists = ("runs", "runs/unresolved", "views", "bulk", "inbox", "pipelines", "schedules", "artifacts", "models")
+    more = ("waits", "runners", "find", "tokens", "secrets", "stack", "alerts", "people", "audit", "me", "runs/compare")
+    return {"empty-home": "/"} | {f"empty-{name.replace('/', '-')}": f"/{name}/" for name in lists + more}
+
+
+def outside() -> dict[str, str]:
+    """Return the pages for people who have not signed in, by a short name."""
+    user = factories.make_user()
+    return {
+        "login": "/login/",
+        "login-link": f"/login/{make_login_link(user=user)}/",
+        "login-join": f"/login/{make_invite(role='operator')}/",
+        "login-gone": "/login/used-before/",
+    }
+
+
+def broken_pages() -> dict[str, str]:
+    """Return what a person sees when the server breaks, and when the database is away."""
+    request = RequestFactory().get("/")
+    pages = {}
+    for name, error in (("broken", ValueError()), ("database-away", OperationalError())):
+        try:
+            raise error
+        except (ValueError, OperationalError):
+            pages[name] = errors.server_error(request).content.decode()
+    return pages
+
+
+def compared_runs() -> list[Run]:
+    """Make three runs alike but for seven things: what ``compare`` shows of them."""
+    pipeline = factories.make_pipeline("compare-me")
+    newer = factories.make_snapshot(pipeline)
+    pipeline.snapshots.update(environment="numpy==2.0\npandas==2.2")
+    source = newer.spec["source_code"].replace("...", "return 1")
+    newer.spec, newer.code_hash, newer.environment = (
+        {**newer.spec, "source_code": source},
+        "beef" * 16,
+        "numpy==2.1\npandas==2.2",
     )
-    node = nodes.register(RunnerNode.Kind.RUNNER, slots=4)
-    running.steps.get(name="train_model").attempts.update(owner_id=node.id, progress={"done": 30, "total": 100})
-    rows, model = _artifacts(runs[-3])
-    job = _bulk(user, failed)
-    _desk(user, running)
-    schedule = scheduling.make_schedule(
-        pipeline=pipelines[0],
-        name=f"nightly of {person}",
-        timing=Timing(cron="30 2 * * *", zone="Europe/Berlin"),
-        parameters={"epochs": 20},
-        by=user,
-    )
-    wait = _question(pipelines[1])
+    newer.save()
+    runs = []
+    for index in range(3):
+        run = factories.make_run(
+            pipeline=pipeline,
+            snapshot=newer if index == 2 else pipeline.snapshots.get(number=1),
+            parameters={"learning_rate": 0.02 if index == 1 else 0.01, "epochs": 10},
+            took_seconds=60,
+        )
+        load = factories.make_step(run, "load", status="cached" if index == 2 else "completed", seconds=10)
+        options = StepOptions(retry=Retry(max_retries=2 if index == 1 else 0))
+        train = factories.make_step(run, "train", after=load, options=options, seconds=45 if index == 1 else 30)
+        factories.make_artifact(train, "model", metadata={"accuracy": 0.93 if index == 2 else 0.91, "classes": 12})
+        runs.append(run)
+    return runs
+
+
+def _lists(failed: list[Run], alike: list[Run], user: User) -> dict[str, str]:
+    chosen = "&".join(f"run={run.number}" for run in alike)
     return {
         "home": "/",
         "runs": "/runs/",
@@ -75,45 +162,82 @@ def make(*, person: str) -> dict[str, str]:
         "runs-none": "/runs/?text=nothing-like-it",
         "unresolved": "/runs/unresolved/",
         "cause": f"/errors/{failed[1].fingerprint}/",
-        "compare": f"/runs/compare/?run={runs[0].number}&run={runs[3].number}&run={failed[1].number}",
+        "compare": f"/runs/compare/?{chosen}",
+        "compare-all": f"/runs/compare/?{chosen}&show=all",
         "compare-choose": "/runs/compare/",
         "views": "/views/",
         "bulk-new": f"/bulk/new/?act=rerun_failed&run={failed[1].number}&run={failed[2].number}",
-        "bulk": f"/bulk/{job}/",
+        "bulk": f"/bulk/{_bulk(user, failed)}/",
         "bulks": "/bulk/",
         "inbox": "/inbox/",
         "pipelines": "/pipelines/",
-        "pipeline": f"/pipelines/{pipelines[0].slug}/",
-        "pipeline-durations": f"/pipelines/{pipelines[0].slug}/durations/",
-        "pipeline-code": f"/pipelines/{pipelines[0].slug}/code/",
-        "pipeline-graph": f"/pipelines/{pipelines[0].slug}/graph/",
-        "pipeline-defaults": f"/pipelines/{pipelines[0].slug}/defaults/?all=1",
-        "pipeline-run": f"/pipelines/{pipelines[0].slug}/run/",
-        "artifacts": "/artifacts/",
-        "artifact": f"/artifacts/{model}/",
-        "artifact-source": f"/artifacts/{rows}/",
         "runners": "/runners/",
-        "run-running": f"/runs/{running.number}/",
-        "run-failed": f"/runs/{failed[1].number}/",
-        **{f"run-{tab}": f"/runs/{failed[1].number}/{tab}/" for tab in RUN_TABS},
-        "log": f"/runs/{failed[1].number}/logs/evaluate/3/",
-        "rerun": f"/runs/{failed[1].number}/rerun/",
-        "models": "/models/",
-        "schedules": "/schedules/",
-        "schedule": f"/schedules/{schedule.id}/",
-        "schedule-new": f"/schedules/new/?pipeline={pipelines[0].slug}",
-        "waits": "/waits/",
-        "wait": f"/waits/{wait.id}/",
         "find": "/find/?q=train",
         "keys": "/help/keys/",
         "me": "/me/",
+    }
+
+
+def _pipeline(pipeline: Pipeline) -> dict[str, str]:
+    address = f"/pipelines/{pipeline.slug}/"
+    return {
+        "pipeline": address,
+        "pipeline-durations": f"{address}durations/",
+        "pipeline-code": f"{address}code/",
+        "pipeline-graph": f"{address}graph/",
+        "pipeline-defaults": f"{address}defaults/?all=1",
+        "pipeline-run": f"{address}run/",
+    }
+
+
+def _admin(user: User, running: Run, pipeline: Pipeline) -> dict[str, str]:
+    """Return the pages of what people set up: schedules, models, secrets, stack, alerts, people."""
+    _desk(user, running)
+    timing = Timing(cron="30 2 * * *", zone="Europe/Berlin")
+    schedule = scheduling.make_schedule(
+        pipeline=pipeline, name=f"nightly of {user}", timing=timing, parameters={"epochs": 20}, by=user
+    )
+    put_secret(name="warehouse", values={"DB_USER": "etl-nightly", "DB_PASSWORD": "correct-horse-battery"}, by=user)
+    tracker = add_component(
+        kind="experiment_tracker", flavor="mlflow", name="lab", config={"tracking_uri": "/data/mlflow"}, by=user
+    )
+    # An address that needs no look-up; nothing is sent, as no runner is there.
+    rule = put_rule(
+        kind="webhook", name="on call", url="https://1.1.1.1/stepwell", pipeline=pipeline, events={"failed"}, by=user
+    )
+    Delivery.objects.create(rule=rule, event="test", status="done", tries=1, answered=200)
+    ben = factories.make_user(f"ben of {user}")
+    version = _model(user)
+    return {
+        "schedules": "/schedules/",
+        "schedule": f"/schedules/{schedule.id}/",
+        "schedule-new": f"/schedules/new/?pipeline={pipeline.slug}",
+        "schedule-choose": "/schedules/new/",
+        "schedule-edit": f"/schedules/{schedule.id}/edit/",
+        "schedule-backfill": f"/schedules/{schedule.id}/backfill/",
+        "schedule-delete": f"/schedules/{schedule.id}/deletion/",
+        "models": "/models/",
+        "model": f"/models/{version.model.name}/",
+        "model-version": f"/models/{version.model.name}/{version.name}/",
         "tokens": "/tokens/",
+        "token-new": "/tokens/new/",
         "secrets": "/secrets/",
+        "secret-new": "/secrets/+/",
+        "secret": "/secrets/warehouse/",
+        "secret-delete": "/secrets/warehouse/delete/",
         "stack": "/stack/",
+        "stack-new": "/stack/+/experiment_tracker/mlflow/",
+        "stack-one": f"/stack/{tracker.id}/",
+        "stack-delete": f"/stack/{tracker.id}/delete/",
+        "alerts": "/alerts/",
+        "alert-new": "/alerts/+/webhook/",
+        "alert": f"/alerts/{rule.id}/",
+        "alert-delete": f"/alerts/{rule.id}/delete/",
         "settings": "/settings/",
         "people": "/people/",
+        "people-invite": "/people/invites/",
+        "sessions": f"/people/{ben.id}/sessions/",
         "audit": "/audit/",
-        "missing": "/runs/nowhere/",
     }
 
 
@@ -125,7 +249,7 @@ def five_failures(*, rerun: int, acknowledged: int) -> str:
     """Make five runs fail alike, some rerun with success, some acknowledged; return the fingerprint."""
     user = factories.make_user()
     pipeline = factories.make_pipeline()
-    failed = [_failed(pipeline, user, index, fingerprint="five") for index in range(5)]
+    failed = [scene_runs.failed(pipeline, user, index, fingerprint="five") for index in range(5)]
     for run in failed[:rerun]:
         end(run=str(factories.make_run(pipeline=pipeline, status="running", parent=run).id), status="completed")
     for run in failed[rerun : rerun + acknowledged]:
@@ -155,56 +279,14 @@ def end(*, run: str, status: str) -> None:
         moves.move_run(UUID(run), RunStatus(status), old=(RunStatus.RUNNING,))
 
 
-def _run(pipeline: Any, index: int) -> Run:
-    started = timezone.now() - timedelta(minutes=50 * (36 - index))
-    status = "cancelled" if index % 17 == 5 else "completed"
-    seconds = 200 + 37 * (index % 5)
-    return factories.make_run(
-        pipeline=pipeline,
-        status=status,
-        steps=STEPS,
-        started=started,
-        seconds=seconds,
-        took_seconds=seconds,
-        trigger="schedule" if index % 3 == 1 else "browser",
-        actor_name="" if index % 3 == 1 else "ana",
-        tags=["gpu"] if index % 4 == 0 else [],
-        parameters={"learning_rate": 0.01 * (1 + index % 2), "epochs": 10},
-    )
-
-
-def _failed(pipeline: Any, user: User, index: int, *, fingerprint: str = "") -> Run:
-    run = factories.make_run(
-        pipeline=pipeline,
-        status="running",
-        seconds=372 + index,
-        actor=user,
-        actor_name=user.username,
-        steps={"load_data": "completed", "clean": "cached", "train_model": "completed"},
-        tags=["gpu", "v3"],
-    )
-    step = factories.make_step(run, "evaluate", status="failed", attempts=False)
-    what = {"error_message": "no such file: new.csv", "error_type": "FileNotFoundError"} if index == 3 else {}
-    cause = fingerprint or f"f{index // 3}" * 4
-    for _ in range(3):
-        factories.make_attempt(step, status="failed", error_fingerprint=cause, log=LOG, **what)
-    factories.make_step(run, "report", status="skipped", status_reason="evaluate failed")
-    with transaction.atomic():
-        moves.move_run(run.id, RunStatus.FAILED, old=(RunStatus.RUNNING,), reason="evaluate failed")
-    run.refresh_from_db()
-    return run
-
-
-def _artifacts(run: Run) -> tuple[str, str]:
-    load, train = run.steps.get(name="load_data"), run.steps.get(name="train_model")
-    rows = factories.make_artifact(load, metadata={"rows": 14211, "columns": 24}, size=1_913_000)
-    model = factories.make_artifact(
-        train, type="sklearn.RandomForestClassifier", metadata={"accuracy": 0.913}, size=88_000
-    )
-    StepArtifact.objects.create(
-        step_run=train, artifact_version=rows, direction=StepArtifact.Direction.INPUT, name="rows"
-    )
-    return str(rows.id), str(model.id)
+def _model(user: User) -> ModelVersion:
+    """Make two versions of a model, the newer one on trial."""
+    for _ in range(2):
+        run = plan_run(a=naming(license="MIT", description="Who is about to leave."))
+        complete(run, "a", output("weights", kind="model"))
+        version = version_of(run, "a")
+    model_actions.set_stage(version, "staging", by=user, reason="better on the last month")
+    return version
 
 
 def _bulk(user: User, failed: list[Run]) -> str:
@@ -213,19 +295,6 @@ def _bulk(user: User, failed: list[Run]) -> str:
     while bulk.work_off(limit=1):
         break
     return str(job.id)
-
-
-def _question(pipeline: Any) -> Wait:
-    run = factories.make_run(pipeline=pipeline, status="paused", is_dynamic=True)
-    driver = factories.make_step(run, ":driver", status="paused", kind="driver", attempts=False)
-    call = DriverCall.objects.create(driver=driver, ordinal=1, kind="wait", name="approve", input_hash="0" * 64)
-    fields = {
-        "rate": {"type": "number", "minimum": 0, "maximum": 1, "description": "Share of all traffic."},
-        "zone": {"enum": ["eu", "us"]},
-    }
-    schema = {"type": "object", "properties": fields, "required": ["rate", "zone"]}
-    question = "Accuracy is 0.93, 0.91 before. Send the new model to production?"
-    return Wait.objects.create(run=run, call=call, name="approve", question=question, schema=schema)
 
 
 def _desk(user: User, running: Run) -> None:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import time
 
-import pytest
-
 from tests.e2e.dashboard.conftest import is_quiet
 
+#: what ``scene.compared_runs`` made to differ: a parameter, an option, the code, a package, what came from the cache, a
+#: duration and a figure of an artifact
+SEEDED = ["learning_rate", "train · retry.max_retries", "code", "numpy", "load", "train", "train.model · accuracy"]
 LIVE = '#connection[data-state="live"]'
 BADGE = '.rail [data-count="unresolved"]'
-
-
-@pytest.fixture(scope="module")
-def scene(seeded):
-    """The address of every page, of an instance with a bit of everything."""
-    person = seeded.hand("tests.live.seed:sign_in", role="admin", name="scene-maker")
-    return seeded.hand("tests.e2e.dashboard.scene:make", person=person["name"])
 
 
 def number_in(page, selector):
@@ -123,15 +118,33 @@ def test_16_filters_are_the_address_and_views_are_shared(page, sign_in):
 
 def test_22_three_runs_side_by_side(page, scene):
     page.goto(scene["compare"])
-    shown = page.locator("tr[data-differs]").count()
-    assert shown == page.locator('tr[data-differs="yes"]').count() > 3
+    shown = table(page)
+    assert [row[0] for row in shown] == SEEDED
+    assert page.locator('tr[data-differs="no"]').count() == 0
+    assert page.get_by_text("7 differences").is_visible()
+    assert shown[SEEDED.index("train")] == ["train", "30 s", "45 s (+50 %)", "30 s"]
+    code = page.locator("section", has_text="Code: pipeline function")
+    assert code.locator("del", has_text="...").count() == 1
+    assert code.locator("ins", has_text="return 1").count() == 1
     page.get_by_role("link", name="Show everything").click()
-    assert page.locator("tr[data-differs]").count() > shown
-    page.go_back()
+    everything = [row[0] for row in table(page)]
+    assert {*SEEDED, "epochs", "pandas"} < set(everything)
+    page.get_by_role("link", name="Only differences").click()
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV").click()
-    lines = download.value.path().read_text().splitlines()
-    assert len(lines) == shown + 1
+    told = list(csv.reader(download.value.path().read_text().splitlines()))
+    assert [row[1:] for row in told[1:]] == shown
+    address = page.url
+    page.goto("/runs/")
+    page.goto(address)
+    assert table(page) == shown
+
+
+def table(page):
+    """Return what the comparison shows, row by row, as words."""
+    cells = """rows => rows.map(row => [...row.querySelectorAll("th, td")].map(cell => [...cell.childNodes]
+        .filter(node => node.nodeType === Node.TEXT_NODE).map(node => node.data).join("").trim()))"""
+    return page.locator("tr[data-differs]").evaluate_all(cells)
 
 
 def test_24_who_waits_for_a_run_is_told_once(sign_in, seeded):

@@ -18,13 +18,6 @@ UNSAID = """() => [...document.querySelectorAll("main .state[data-status]:not([d
 MOVING = "() => document.getAnimations().filter((one) => one.playState === 'running').length"
 
 
-@pytest.fixture(scope="module")
-def scene(seeded):
-    """The address of every page, of an instance with a bit of everything."""
-    person = seeded.hand("tests.live.seed:sign_in", role="admin", name="scene-of-everyone")
-    return seeded.hand("tests.e2e.dashboard.scene:make", person=person["name"])
-
-
 def serious(page):
     """Return what axe finds that keeps somebody out: rule and element."""
     found = Axe().run(page).response["violations"]
