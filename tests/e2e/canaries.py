@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 from django.apps import apps
 from django.db import models, transaction
 
-from stepwell.accounts.models import AuditEvent, InstanceSettings, User
-from stepwell.artifacts import model_actions
+from stepwell.accounts.models import AuditEvent, InstanceSettings
+from stepwell.artifacts.models import ModelVersion
 from stepwell.runs.models import Attempt, Run
-from stepwell.stacks.models import Component
-from stepwell.vault.actions import put_secret
-from stepwell.web.run_page import step_url
+from stepwell.vault.models import Secret
+from stepwell.web.run_page import log_url, step_url
 from stepwell.web.step_panel import PARTS
 from tests import factories
-from tests.artifacts.test_model_actions import complete, naming, output, plan_run, version_of
 from tests.e2e.dashboard import scene
 from tests.web.test_waits import ask
 
@@ -59,10 +58,6 @@ def make(*, person: str) -> dict[str, str]:
     """Make an instance with a bit of everything, spoil every text, and return the addresses to look at."""
     addresses = scene.make(person=person)
     failed = Run.objects.filter(status="failed").first()
-    run = plan_run(a=naming(license="l", description="d"))
-    complete(run, "a", output("weights", kind="model"))
-    version = version_of(run, "a")
-    model_actions.set_stage(version, "staging", by=User.objects.get(username=person), reason="r")
     wait = ask({"type": "boolean"})
     made = factories.make_run(
         status="failed", steps={"load": "failed"}, metadata={"k": "v"}, tags=["t"], warnings=["w"]
@@ -73,10 +68,10 @@ def make(*, person: str) -> dict[str, str]:
     artifact = factories.make_artifact(step, "shown", files=files, metadata={"k": "v"}, tags=["t"])
     Attempt.objects.filter(step_run=step).update(progress={"done": 1, "total": 2, "message": "m"}, status_reason="s")
     factories.write_log(step.attempts.get(), f"\x1b[31m{mark('log')}\x1b[0m\n{mark('log.plain')}\n")
-    put_secret(name="known", values={"KEY": "a-long-value"}, by=None)
-    Component.objects.create(kind="experiment_tracker", flavor="mlflow", name="local", config={"tracking_uri": "/data"})
     _spoil()
     run = Run.objects.get(pk=made.pk)
+    of_scene = Attempt.objects.select_related("step_run__run").filter(status="failed", number=3).first()
+    version = ModelVersion.objects.select_related("model").order_by("-id").first()
     address = f"/runs/{run.number}/"
     tabs = ("graph", "timeline", "artifacts", "config", "code", "logs", "events")
     return {
@@ -86,12 +81,16 @@ def make(*, person: str) -> dict[str, str]:
         **{tab: f"{address}{tab}/" for tab in tabs},
         "spoiled-rerun": f"{address}rerun/",
         "compare-spoiled": f"/runs/compare/?run={run.number}&run={failed.number}&show=all",
-        "model": f"/models/{version.model_id}/",
-        "wait": f"/waits/{wait.id}/",
-        "waits": "/waits/",
+        # Names stand in these addresses, and have changed.
+        "log": log_url(of_scene.step_run.run, of_scene.step_run.invocation_id, 3),
+        "log-running": log_url(run, run.steps.get().invocation_id, 1),
+        "model": f"/models/{quote(version.model.name)}/",
+        "model-version": f"/models/{quote(version.model.name)}/{version.number}/",
+        "secret": f"/secrets/{quote(Secret.objects.get().name)}/",
+        "secret-delete": f"/secrets/{quote(Secret.objects.get().name)}/delete/",
+        "wait-asked": f"/waits/{wait.id}/",
         "artifact-spoiled": f"/artifacts/{artifact.id}/",
         **{file: f"/artifacts/{artifact.id}/view/{file}" for file in files},
-        "secret": "/secrets/known/",
         "api": "/api/docs",
         **{
             f"admin-{name}": f"/admin/{name}/"

@@ -76,14 +76,15 @@ def page(spoiled, browser):
     context.close()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_no_stored_text_becomes_markup_on_any_page(spoiled, page):
     seen: set[str] = set()
     for name, address in spoiled.addresses.items():
         if name in FRAMED:
             continue
         response = page.goto(address, wait_until="load")
-        assert response.status < 500, (name, address)
+        # A form may refuse what was spoiled; the page is there all the same.
+        assert response.status in ({404} if name == "missing" else {200, 422}), (name, address)
         found = page.evaluate(LOOK)
         assert (found["made"], found["images"], page.troubles) == (0, 0, []), (name, address)
         seen |= set(re.findall(r"<x-canary>([\w.]+)", found["text"]))

@@ -36,6 +36,7 @@ RUN_TABS = ("graph", "timeline", "logs", "artifacts", "config", "code", "events"
 PIPELINES = ("train-churn", "nightly-report-of-sales", "embed-reviews", "sweep-rates", "release-churn")
 
 
+@transaction.atomic
 def make(*, person: str) -> dict[str, str]:
     """Make the scene for a person; return the address of every page, by a short name.
 
@@ -239,6 +240,10 @@ def _admin(user: User, running: Run, pipeline: Pipeline) -> dict[str, str]:
         "sessions": f"/people/{ben.id}/sessions/",
         "audit": "/audit/",
     }
+
+
+def tell_watchers_at(*, url: str) -> None:
+    put_rule(kind="webhook", name=f"for those who wait {url}", url=url, events={"watched"}, by=None)
 
 
 def unresolved() -> int:

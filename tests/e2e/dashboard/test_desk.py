@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import re
 import time
 
@@ -147,7 +148,8 @@ def table(page):
     return page.locator("tr[data-differs]").evaluate_all(cells)
 
 
-def test_24_who_waits_for_a_run_is_told_once(sign_in, seeded):
+def test_24_who_waits_for_a_run_is_told_once(sign_in, seeded, heard):
+    seeded.hand("tests.e2e.dashboard.scene:tell_watchers_at", url=heard.url)
     page = sign_in()
     page.context.grant_permissions(["notifications"])
     page.add_init_script(
@@ -163,6 +165,12 @@ def test_24_who_waits_for_a_run_is_told_once(sign_in, seeded):
     page.locator(".toast", has_text="completed").wait_for()
     assert len(page.evaluate("window.told")) == 1
     assert number_in(page, '.top [data-count="unread"]') == 1
+    for _ in range(2):
+        seeded.hand("stepwell.alerts.delivering:deliver_due")
+    hooks = [json.loads(body) for _, _, body in heard.requests]
+    assert [(told["event"], told["run"]["id"], told["asked_by"]) for told in hooks] == [
+        ("run.watched", run["id"], [page.person["name"]])
+    ]
 
 
 def test_27_palette_and_keys(page, scene, record_property):

@@ -9,12 +9,21 @@ from itertools import pairwise
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from tests.e2e.dashboard.visits import every_page
+
 LIVE = '#connection[data-state="live"]'
 #: what counts as text and state at a glance: a mark, and words beside it
 UNSAID = """() => [...document.querySelectorAll("main .state[data-status]:not([data-status=''])")]
     .filter((state) => state.getClientRects().length)
     .filter((state) => !(state.parentElement.textContent.trim() && state.querySelector("svg")))
     .map((state) => state.outerHTML)"""
+#: every time of a page: what it says when pointed at, what is written out, and the zone logs are shown in
+TIMES = """() => ({
+    titles: [...document.querySelectorAll("main time[title]")].map((time) => time.title),
+    text: document.querySelector("main").innerText,
+    zones: [...document.querySelectorAll("[zone]")].map((log) => log.getAttribute("zone")),
+})"""
+EXACT = re.compile(r"\d\d:\d\d(?::\d\d)? [A-Z]{3,4}\b")
 MOVING = "() => document.getAnimations().filter((one) => one.playState === 'running').length"
 
 
@@ -32,18 +41,22 @@ def serious(page):
 @pytest.mark.parametrize(
     ("scheme", "zoom"), [("light", 1), ("dark", 1), ("light", 2)], ids=["light", "dark", "at 200 %"]
 )
-def test_28_every_page_is_accessible(sign_in, scene, scheme, zoom):
+def test_28_every_page_is_accessible(sign_in, seeded, scene, scheme, zoom, record_property):
     # A page at 200 % is one half as wide.
     viewport = {"width": 1280 // zoom, "height": 800 // zoom}
-    page = sign_in("admin", color_scheme=scheme, viewport=viewport, bypass_csp=True)
-    wrong = {}
-    for name, address in scene.items():
-        page.goto(address)
+
+    def open_page(role):
+        return sign_in(role, color_scheme=scheme, viewport=viewport, bypass_csp=True)
+
+    wrong, n_pages = {}, 0
+    for name, page in every_page(scene, seeded.hand, open_page):
         if found := serious(page):
             wrong[name] = found
         # In grey, or read aloud, a state is a mark and a word.
         if unsaid := page.evaluate(UNSAID):
             wrong[f"{name}: states"] = unsaid
+        n_pages += 1
+    record_property("pages looked at with axe", n_pages)
     assert wrong == {}, "\n".join(f"{name}: {found}" for name, found in wrong.items())
 
 
@@ -114,17 +127,39 @@ def test_29_times_are_in_the_zone_the_person_chose(sign_in, seeded, scene):
     assert re.search(r"\d\d:\d\d:\d\d UTC", title)
     assert "JST" in title
     assert "ago" in title or "just now" in title
-    for name in ("run-failed", "home", "schedules", "inbox", "runs"):
-        page.goto(scene[name])
-        titles = page.locator("main time[title]").evaluate_all("times => times.map(time => time.title)")
-        assert all("JST" in one and "UTC" in one for one in titles), (name, titles)
-        assert "EST" not in page.locator("main").inner_text()
-
     # The top bar flips the page, and offers the browser's own zone.
     page.goto(scene["run-failed"])
     page.locator(".zone summary").click()
     page.get_by_role("button", name="America/New_York (this browser)").click()
     page.locator(".run-head time", has_text=re.compile("E[SD]T")).first.wait_for()
+
+
+@pytest.mark.timeout(300)
+def test_29_every_page_tells_every_time_in_that_zone(sign_in, seeded, scene, record_property):
+    pages = {}
+
+    def open_page(role):
+        page = pages[role] = sign_in(role, timezone_id="America/New_York")
+        if role:
+            page.goto("/me/")
+            page.locator("[name=time_zone]").fill("Asia/Tokyo")
+            page.get_by_role("button", name="Save", exact=True).click()
+            page.get_by_text("Saved.").wait_for()
+        return page
+
+    wrong, n_times = {}, 0
+    for name, page in every_page(scene, seeded.hand, open_page):
+        found = page.evaluate(TIMES)
+        others = set() if name.startswith("schedule") else {"UTC", "CET", "CEST"}
+        bad = [title for title in found["titles"] if not ("JST" in title and "UTC" in title)]
+        bad += [text for text in EXACT.findall(found["text"]) if text.split()[-1] in others | {"EST", "EDT"}]
+        bad += [zone for zone in found["zones"] if zone != "Asia/Tokyo"]
+        if bad:
+            wrong[name] = bad[:5]
+        n_times += len(found["titles"])
+    record_property("times looked at", n_times)
+    assert wrong == {}
+    assert n_times > 500
 
 
 @pytest.mark.timeout(120)
@@ -154,17 +189,20 @@ def test_29_the_preview_of_a_schedule_is_right_where_clocks_change(sign_in, scen
 
 
 @pytest.mark.timeout(300)
-def test_30_every_page_reads_without_scripts_and_fits_a_phone(sign_in, scene):
-    page = sign_in("admin", java_script_enabled=False, viewport={"width": 375, "height": 700})
+def test_30_every_page_reads_without_scripts_and_fits_a_phone(sign_in, seeded, scene, record_property):
+    def open_page(role):
+        return sign_in(role, java_script_enabled=False, viewport={"width": 375, "height": 700})
+
     plain = {"home": "train-churn", "runs": "train-churn", "run-failed": "ValueError", "pipelines": "embed-reviews"}
-    wide = []
-    for name, address in scene.items():
-        page.goto(address)
+    wide, n_pages = [], 0
+    for name, page in every_page(scene, seeded.hand, open_page):
         words = page.locator("main").inner_text()
         assert plain.get(name, "") in words
         assert "Loading" not in words
         if page.evaluate("document.documentElement.scrollWidth > innerWidth"):
             wide.append(name)
+        n_pages += 1
+    record_property("pages at 375 px without scripts", n_pages)
     assert wide == []
 
 
