@@ -62,7 +62,6 @@ INSTANCES = ["tests/processes", "tests/faults/test_quick.py"]
 IN_USE = [
     "tests/e2e/test_first_use.py",
     "tests/e2e/test_dynamic.py",
-    "tests/e2e/test_canaries.py",
     "tests/live",
     "tests/conf",
 ]

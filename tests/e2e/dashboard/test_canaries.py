@@ -8,36 +8,8 @@ import re
 import pytest
 
 from tests.plugins.server import Server
+from tests.web.test_canaries import SEEN
 
-#: what must have been seen as text somewhere, or the test looks at nothing
-SEEN = {
-    *("pipeline.name", "run.name", "run.tags", "run.metadata", "steprun.name", "attempt.host"),
-    *(
-        "attempt.error_message",
-        "attempt.error_traceback",
-        "attempt.error_where",
-        "artifact.name",
-        "artifactversion.type",
-    ),
-    *("artifactversion.metadata", "user.username", "secret.name", "savedview.name", "notice.text", "wait.question"),
-    *(
-        "model.name",
-        "modelversion.name",
-        "component.name",
-        "audit.actor",
-        "audit.before",
-        "log",
-        "log.plain",
-        "file.txt",
-    ),
-    *(
-        "acknowledgement.note",
-        "bulkjob.reason",
-        "runnernode.host",
-        "pipeline.docstring",
-        "instance",
-    ),
-}
 #: what these do is blocked, and Chromium says so
 FRAMED = {"report.html", "chart.svg"}
 LOOK = """() => ({
