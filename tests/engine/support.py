@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -73,6 +74,8 @@ class Attempt:
         secrets: tuple[str, ...] = (),
         cap_bytes: int = 64 * 1024 * 1024,
         memory_bytes: int | None = None,
+        most_processes: int = 0,
+        temp_folder: str = "",
         environment: dict[str, str] | None = None,
         **payload: Any,
     ) -> None:
@@ -86,6 +89,8 @@ class Attempt:
             payload={"folder": str(folder), **payload},
             environment={"PATH": os.environ["PATH"]} if environment is None else environment,
             memory_bytes=memory_bytes,
+            most_processes=most_processes,
+            temp_folder=temp_folder,
             work_folder=str(folder),
         )
         self.supervision = Supervision(
@@ -264,6 +269,26 @@ def step_asks(payload: dict[str, Any], frames: FrameSocket) -> None:
 
 def step_progress(payload: dict[str, Any], frames: FrameSocket) -> None:
     frames.send({"t": "beat", "progress": {"done": 3, "total": 3}})
+    frames.send(DONE)
+
+
+def step_bomb(payload: dict[str, Any], frames: FrameSocket) -> None:
+    """Fork, each child too, as long as there are tokens; then wait until somebody ends all of them."""
+    tokens, given = os.pipe()
+    os.write(given, b"x" * payload["tokens"])
+    os.close(given)
+    end = time.monotonic() + 20
+    while os.read(tokens, 1):
+        os.fork()
+    time.sleep(max(0.0, end - time.monotonic()))
+
+
+def step_temporary(payload: dict[str, Any], frames: FrameSocket) -> None:
+    with tempfile.NamedTemporaryFile(delete=False) as file:
+        file.write(b"x" * 1000)
+    Path(payload["folder"], "name").write_text(file.name)
+    if payload.get("dies"):
+        os.kill(os.getpid(), signal.SIGKILL)
     frames.send(DONE)
 
 

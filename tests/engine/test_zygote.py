@@ -65,6 +65,39 @@ def test_memory_limit_is_a_memory_error_in_the_step(host: StepHost, tmp_path: Pa
     assert attempt.text == "MemoryError\n"
 
 
+def test_a_step_that_forks_for_ever_is_ended_with_all_it_started(host: StepHost, tmp_path: Path) -> None:
+    attempt = Attempt(host, tmp_path, most_processes=40, do="bomb", tokens=150)
+
+    outcome = attempt.run()
+
+    assert (outcome.status, outcome.error and outcome.error.type) == ("failed", "TooManyProcesses")
+    assert "STEPWELL_STEP_PROCESSES" in outcome.reason
+    assert attempt.seconds < 5
+    until(lambda: not trees.children(host.pid), "something of it is left")
+    assert Attempt(host, tmp_path, most_processes=40, do="noop").run().status == "completed"
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_temporary_files_go_with_their_step(host: StepHost, tmp_path: Path, dies: bool) -> None:
+    folder = tmp_path / "stepwell-one"
+
+    Attempt(host, tmp_path, temp_folder=str(folder), do="temporary", dies=dies).run()
+
+    assert Path((tmp_path / "name").read_text()).parent == folder
+    until(lambda: not folder.exists(), "its temporary files are there")
+
+
+def test_a_temporary_folder_that_was_there_before_is_not_used_and_stays(host: StepHost, tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (tmp_path / "stepwell-one").symlink_to(folder)
+
+    Attempt(host, tmp_path, temp_folder=str(tmp_path / "stepwell-one"), do="temporary").run()
+
+    assert Path((tmp_path / "name").read_text()).parent != folder
+    assert folder.exists()
+
+
 def test_each_step_draws_other_random_numbers(tmp_path: Path) -> None:
     host = StepHost.fork(
         lambda payload, frames: frames.send(

@@ -23,7 +23,7 @@ from tests.faults.stores import Postgres, has_redis, postgres_programs
 ROOT = APPS.parent
 #: how much slower than on a quiet machine a scenario may be before it is called hung
 _SLOWEST = 4
-USER_FILE = Path(__file__).parent / "user" / "faulty.py"
+USER_FILES = sorted((Path(__file__).parent / "user").glob("*.py"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,8 @@ class Result:
     store: str
     times: int = 0
     seconds: float = 0
+    #: what the processors worked for it
+    cpu: float = 0
     violations: list[str] = field(default_factory=list)
     figures: dict[str, object] = field(default_factory=dict)
     skipped: str = ""
@@ -66,7 +68,7 @@ def prepare(stores: set[str]) -> Path:
 
     It is kept between calls, by what migrations and pipelines say.
     """
-    sources = [*sorted(APPS.rglob("migrations/*.py")), APPS / "stepwell" / "core" / "plan.py", USER_FILE]
+    sources = [*sorted(APPS.rglob("migrations/*.py")), APPS / "stepwell" / "core" / "plan.py", *USER_FILES]
     said = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:16]
     kept = Path(tempfile.gettempdir()) / f"stepwell-faults-{os.getuid()}-{said}"
     kept.mkdir(exist_ok=True)
@@ -100,8 +102,10 @@ def _prepare_postgres(kept: Path) -> None:
 def _register(home: Path, **more: str) -> None:
     user = home.parent / "user"
     user.mkdir(exist_ok=True)
-    shutil.copy(USER_FILE, user)
-    _command(home, "register", str(user / USER_FILE.name), **more)
+    for file in USER_FILES:
+        shutil.copy(file, user)
+    for file in USER_FILES:
+        _command(home, "register", str(user / file.name), **more)
 
 
 def _command(home: Path, *words: str, **more: str) -> None:
@@ -117,18 +121,20 @@ def play(scenario: Scenario, store: str, *, prepared: Path, mutant: Mutant | Non
     folder = Path(tempfile.mkdtemp(prefix="stepwell-fault-"))
     try:
         apps = seed(mutant, folder) if mutant else APPS
-        return _play(scenario, store, prepared=prepared, folder=folder, apps=apps)
+        return _play(scenario, store, prepared=prepared, folder=folder, apps=apps, is_mutant=mutant is not None)
     finally:
         if not os.environ.get("FAULTS_KEEP"):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _play(scenario: Scenario, store: str, *, prepared: Path, folder: Path, apps: Path) -> Result:
+def _play(scenario: Scenario, store: str, *, prepared: Path, folder: Path, apps: Path, is_mutant: bool) -> Result:
     command = [sys.executable, "-m", "tests.faults.play", scenario.name, store, str(folder), str(prepared)]
+    # One violation is enough to have caught a mistake.
+    hurry = {"FAULTS_HURRY": "1"} if is_mutant else {}
     process = subprocess.Popen(
         command,
         cwd=ROOT,
-        env=_environment(apps),
+        env={**_environment(apps), **hurry},
         stdout=subprocess.PIPE,
         stderr=(folder / "play.log").open("w"),
         text=True,

@@ -55,7 +55,11 @@ def seed(mutant: Mutant, folder: Path) -> Path:
         StalePatch: The mutant no longer fits.
     """
     copy = folder / "apps"
-    shutil.copytree(APPS, copy)
+    # What is beside it in a checkout belongs to the product too.
+    for name in ("static", "templates"):
+        shutil.copytree(APPS.parent / name, folder / name)
+    shutil.copy(APPS.parent / "manage.py", folder)
+    shutil.copytree(APPS, copy, ignore=shutil.ignore_patterns("__pycache__"))
     for path, text in mutant.apply(copy).items():
         path.write_text(text, encoding="utf-8")
     return copy

@@ -30,6 +30,11 @@ class Proxy:
         self._thread.start()
         assert self._ready.wait(5)
 
+    @property
+    def n_open(self) -> int:
+        """How many ends of connections are open."""
+        return len(self._writers)
+
     def reset(self) -> None:
         """End every connection with RST."""
         self._loop.call_soon_threadsafe(self._reset)

@@ -36,8 +36,8 @@ MUTANTS = (
     Mutant(
         name="lapsed leases are left alone",
         file="execution/sweep.py",
-        old="    if reaps_lapsed:\n",
-        new="    if False:\n",
+        old="    reap_lapsed(is_steady)\n",
+        new="",
         scenario="host_vanished",
     ),
     Mutant(
@@ -93,8 +93,8 @@ MUTANTS = (
     Mutant(
         name="a jump of the clock goes unnoticed",
         file="execution/runner.py",
-        old="reaps_lapsed=not self._gaps.is_recent",
-        new="reaps_lapsed=True",
+        old="is_steady=self._gaps.is_steady",
+        new="is_steady=lambda: True",
         scenario="clock_jumps",
     ),
     Mutant(
@@ -174,8 +174,8 @@ MUTANTS = (
     Mutant(
         name="claims do not look at what they take",
         file="execution/claims.py",
-        old="Attempt.objects.filter(id=attempt_id, status=AttemptStatus.QUEUED)",
-        new='Attempt.objects.filter(id=attempt_id).exclude(status="cancelled")',
+        old='(_IN_LIVE_RUN, id=Slot("attempt"), status=AttemptStatus.QUEUED)',
+        new='(_IN_LIVE_RUN, id=Slot("attempt")).exclude(status="cancelled")',
         # One guard stands behind the other; it takes both to fall.
         more=(_NO_LOOK_AT_THE_STEP,),
         scenario="claim_race",
@@ -202,7 +202,7 @@ MUTANTS = (
         new="",
         scenario="cancel_while_runner_dead",
         more=(
-            ("execution/sweep.py", "    if reaps_lapsed:\n", "    if False:\n"),
+            ("execution/sweep.py", "    reap_lapsed(is_steady)\n", ""),
             ("execution/sweep.py", "    force_cancelled()\n", ""),
         ),
     ),
@@ -217,13 +217,10 @@ MUTANTS = (
     Mutant(
         name="claims do not look at what they take",
         file="execution/claims.py",
-        old="Attempt.objects.filter(id=attempt_id, status=AttemptStatus.QUEUED)",
-        new='Attempt.objects.filter(id=attempt_id).exclude(status="cancelled")',
+        old='(_IN_LIVE_RUN, id=Slot("attempt"), status=AttemptStatus.QUEUED)',
+        new='(id=Slot("attempt")).exclude(status="cancelled")',
         scenario="messages_wrong",
-        more=(
-            _NO_LOOK_AT_THE_STEP,
-            ("execution/claims.py", "queued.filter(_IN_LIVE_RUN, step_run__run", "queued.filter(step_run__run"),
-        ),
+        more=(_NO_LOOK_AT_THE_STEP,),
     ),
     Mutant(
         name="signals end the runner as they are",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -23,8 +24,9 @@ from stepwell.core.status import TERMINAL_RUN, Trigger
 from stepwell.execution import actions
 from stepwell.kit import failing
 from stepwell.pipelines.models import Pipeline
-from stepwell.runs.models import Attempt, Run, RunnerNode, StepRun
+from stepwell.runs.models import Attempt, Run, RunEvent, RunnerNode, StepRun
 from tests.faults import oracle
+from tests.faults.door import Visitor
 from tests.faults.stores import Postgres, Redis
 
 Found = TypeVar("Found")
@@ -40,6 +42,10 @@ PACE = {
 PATIENCE = min(4.0, max(1.0, float(os.environ.get("FAULTS_PATIENCE", 1)), os.getloadavg()[0] / (os.cpu_count() or 1)))
 #: for what must not be charged because this machine is slow
 STEADY = {"STEPWELL_LEASE_SECONDS": "15"}
+#: the program has a mistake in it: the first thing that is wrong is enough
+HURRY = bool(os.environ.get("FAULTS_HURRY"))
+#: after so long without a word of any run, a program with a mistake stands still
+_STILL_SECONDS = 20
 LEASE, SWEEP = float(PACE["STEPWELL_LEASE_SECONDS"]), float(PACE["STEPWELL_SWEEP_SECONDS"])
 
 
@@ -87,9 +93,11 @@ class Stage:
         self.home = Path(os.environ["STEPWELL_HOME"])
         self.accepted: set[UUID] = set()
         self.secret = ""
+        self.is_hurried = HURRY
         #: free remarks for the table
         self.figures: dict[str, Any] = {}
         self.processes: list[Process] = []
+        self.visitor: Visitor | None = None
         self._pipelines: dict[str, Pipeline] = {}
         self._cleanups: list[Callable[[], object]] = []
         (folder / "counts").mkdir(exist_ok=True)
@@ -108,6 +116,11 @@ class Stage:
         if ready:
             self.until(lambda: "is ready with" in made.said()[-4000:] or not made.is_alive, "a runner is ready")
         return made
+
+    def watch_web(self, **more: str) -> Visitor:
+        """Start a web process and have somebody look at it until the end: I11 is asked then."""
+        self.visitor = Visitor(self, **more)
+        return self.visitor
 
     def process(self, *words: str, failpoint: str = "", **more: str) -> Process:
         command = [sys.executable, "-m", "stepwell", *words]
@@ -140,7 +153,12 @@ class Stage:
         """
         ids = [run.id for run in runs] if runs is not None else list(self.accepted)
         deadline = time.monotonic() + seconds * PATIENCE
+        told, still_at = -1, 0.0
         while time.monotonic() < deadline:
+            if HURRY and told != (told := self.steadily(RunEvent.objects.count)):
+                still_at = time.monotonic() + _STILL_SECONDS * PATIENCE
+            if HURRY and time.monotonic() > still_at:
+                return
             left = Run.objects.filter(id__in=ids).exclude(status__in=TERMINAL_RUN)
             if not self.steadily(left.exists):
                 return
@@ -270,6 +288,15 @@ class Stage:
 def adopt() -> None:
     """Become the parent of what our processes leave behind, so that it is ended with us."""
     ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+
+
+def cpu_seconds() -> float:
+    """Return what this process worked, and all that ran below it and have ended."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return round(sum(one.ru_utime + one.ru_stime for one in used), 1)
 
 
 def check(condition: object, what: str) -> None:

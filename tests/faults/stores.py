@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import TextIO
 
 import psycopg
 
@@ -23,9 +26,27 @@ def postgres_programs() -> Path | None:
     return next((folder for folder in found if (folder / "initdb").exists()), None)
 
 
+#: below those that systems give to outgoing connections, so that a server that was stopped finds its port free
+_PORTS = range(20_000, 32_000)
+#: not in TMPDIR, which each scenario has of its own
+_PORT_LOCKS = Path(f"/tmp/stepwell-ports-{os.getuid()}")
+_held_ports: list[TextIO] = []
+
+
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """Return a port that no other scenario on this machine gets while this process lives."""
+    _PORT_LOCKS.mkdir(exist_ok=True)
+    while True:
+        port = random.choice(_PORTS)
+        lock = (_PORT_LOCKS / str(port)).open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError:
+            lock.close()
+            continue
+        _held_ports.append(lock)
+        return port
 
 
 class Postgres:

@@ -14,11 +14,12 @@ def show(result: Result) -> Result:
     word = f"{len(result.violations)} WRONG" if result.violations else "held   "
     figures = ", ".join(f"{name} {value}" for name, value in result.figures.items())
     print(
-        f"{word}  {result.scenario.name:26} {result.store:9} {result.times:4} times {result.seconds:6.1f} s  {figures}",
+        f"{word}  {result.scenario.name:26} {result.store:9} {result.times:4} times {result.seconds:6.1f} s"
+        f" (cpu {result.cpu:.0f})  {figures}",
         flush=True,
     )
     for violation in result.violations[:12]:
-        print(f"         {violation}", flush=True)
+        print(f"         {violation[:2000]}", flush=True)
     return result
 
 
@@ -29,7 +30,8 @@ def show_mutant(mutant: Mutant, result: Result) -> tuple[Mutant, Result]:
         word = "caught " if result.caught else "MISSED "
     why = result.violations[0][-300:].replace("\n", " ") if result.violations else ""
     print(
-        f"{word}  mutant “{mutant.name}” by {mutant.scenario} on {mutant.store}, {result.seconds:.1f} s: {why}",
+        f"{word}  mutant “{mutant.name}” by {mutant.scenario} on {mutant.store},"
+        f" {result.seconds:.1f} s (cpu {result.cpu:.0f}): {why}",
         flush=True,
     )
     return mutant, result

@@ -9,6 +9,7 @@ from django.test import Client
 
 from stepwell.execution import disk
 from stepwell.runs.models import RunnerNode
+from stepwell.vault.actions import put_secret
 from stepwell.web import health
 
 
@@ -37,6 +38,22 @@ class TestReady:
         settings.KEYRING_FILE.write_text("")
         settings.KEYRING_FILE.chmod(0o644)
         assert self.failing(client) == ["keyring"]
+
+    @pytest.mark.parametrize("ring", ["", "{name}:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="])
+    def test_a_key_ring_that_opens_nothing_is_not_ready(self, client: Client, settings, tmp_path, ring) -> None:
+        settings.KEYRING_FILE = tmp_path / "keyring"
+        secret = put_secret(name="vault", values={"TOKEN": "a-long-value"}, by=None)
+        version = secret.versions.get()
+        right = settings.KEYRING_FILE.read_text()
+        settings.KEYRING_FILE.write_text(ring.format(name=version.key_id))
+        assert self.failing(client) == ["keyring"]
+
+        settings.KEYRING_FILE.write_text(right)
+        put_secret(name="other", values={"TOKEN": "another-value"}, by=None)
+        version.ciphertext = b"x" * 60
+        version.save()
+        # One value that was changed fails those who need it, and nobody else.
+        assert client.get("/readyz").status_code == 200
 
     def test_a_full_disk_is_not_ready(self, client: Client, monkeypatch) -> None:
         usage = shutil.disk_usage(django_settings.HOME)._replace(free=1000)

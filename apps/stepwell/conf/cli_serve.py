@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import signal
 import socket
@@ -12,7 +13,9 @@ import warnings
 
 from stepwell.conf.cli_options import split_pairs
 from stepwell.conf.cli_setup import load_database, load_django
-from stepwell.errors import Unavailable, UsageError
+from stepwell.errors import StepwellError, Unavailable, UsageError
+
+log = logging.getLogger("stepwell.runner")
 
 #: the file descriptor whose end of file tells a child that its supervisor is gone
 LEASH_VARIABLE = "STEPWELL_LEASH_FD"
@@ -58,10 +61,26 @@ def serve_runner(options: argparse.Namespace) -> int:
     _watch_leash()
     given = split_pairs(options.labels)
     load_database()
+    _warn_of_keys()
     from stepwell.execution.room import read_labels
     from stepwell.execution.runner import run_runner
 
     return int(run_runner(labels=read_labels(given)) or 0)
+
+
+def _warn_of_keys() -> None:
+    from django.db import DatabaseError
+
+    from stepwell.vault import queries
+
+    try:
+        problem = "It lacks the keys of values that are stored" if queries.closed_keys() else ""
+    except StepwellError as exc:
+        problem = exc.message.rstrip(".")
+    except DatabaseError:
+        return
+    if problem:
+        log.error("The key ring does not fit. %s: steps that need them fail. See “stepwell doctor”.", problem)
 
 
 def listen(host: str, port: int) -> socket.socket:

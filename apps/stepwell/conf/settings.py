@@ -154,6 +154,11 @@ PUBLIC_URL = env.text("STEPWELL_PUBLIC_URL").rstrip("/")
 ALERT_NETWORKS = env.networks("STEPWELL_ALERT_NETWORKS")
 STEP_SLOTS_DEFAULT = int(env.number("STEPWELL_STEP_SLOTS", 4, low=1, high=256))
 CRASH_BUDGET = 3
+#: the most steps of one dynamic run, and pipelines that call each other
+RUN_STEPS = int(env.number("STEPWELL_RUN_STEPS", 50_000, low=1, high=10_000_000))
+RUN_DEPTH = int(env.number("STEPWELL_RUN_DEPTH", 50, low=1, high=1000))
+#: a step with more processes at once is ended; 0: any number
+STEP_PROCESSES = int(env.number("STEPWELL_STEP_PROCESSES", 512, low=0, high=1_000_000))
 #: below this, or 5 % of a smaller disk, no step is started
 DISK_RESERVE_BYTES = int(env.number("STEPWELL_DISK_RESERVE_MB", 500, low=0, high=10_000_000) * 2**20)
 

@@ -83,6 +83,8 @@ def published_frame(outcome: Outcome) -> dict[str, Any]:
 
 def outcome_of_exit(ending: dict[str, Any]) -> Outcome:
     """Return the outcome of a process that ended without a result, from the host's ``exited`` frame."""
+    if count := ending.get("crowd"):
+        return crowded(count)
     if number := ending.get("signal"):
         return crashed(f"killed by signal {describe_signal(number)}")
     return crashed(f"the process ended with exit code {ending.get('exit_code')} before it reported a result")
@@ -98,6 +100,13 @@ def add_usage(outcome: Outcome, ending: dict[str, Any]) -> Outcome:
         cpu_seconds=ending.get("cpu_seconds", outcome.cpu_seconds),
         peak_memory_bytes=ending.get("peak_memory_bytes", outcome.peak_memory_bytes),
     )
+
+
+def crowded(count: int) -> Outcome:
+    """Return the outcome of a step that was ended because it had started too many processes."""
+    message = f"the step had more than {count} processes at once, the limit here (STEPWELL_STEP_PROCESSES)"
+    error = ErrorInfo(type="TooManyProcesses", message=message)
+    return Outcome(status=AttemptStatus.FAILED, reason=f"TooManyProcesses: {message}", error=error)
 
 
 def crashed(reason: str) -> Outcome:

@@ -92,6 +92,10 @@ class LaunchSpec:
     environment: dict[str, str]
     #: limit on the data segment of each process, in bytes
     memory_bytes: int | None = None
+    #: how many processes it may have below it before all of them are ended; 0: any number
+    most_processes: int = 0
+    #: a folder for temporary files, made for the process and removed after it
+    temp_folder: str = ""
     work_folder: str = ""
 
 

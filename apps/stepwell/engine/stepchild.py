@@ -16,7 +16,7 @@ import traceback
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, TextIO
 
-from stepwell.engine import trees
+from stepwell.engine import temps, trees
 from stepwell.engine.protocol import FrameSocket
 
 ChildMain = Callable[[dict[str, Any], FrameSocket], object]
@@ -118,6 +118,8 @@ def _limit(memory_bytes: int | None) -> None:
 def _enter(spec: dict[str, Any]) -> None:
     _set_environment({**spec["environment"], trees.MARKER: spec["attempt_id"]})
     time.tzset()
+    if spec.get("temp_folder"):
+        temps.enter(spec["temp_folder"])
     if spec.get("work_folder"):
         os.chdir(spec["work_folder"])
     random.seed()

@@ -211,6 +211,8 @@ def _as_dict(spec: LaunchSpec) -> dict[str, object]:
         "payload": spec.payload,
         "environment": spec.environment,
         "memory_bytes": spec.memory_bytes,
+        "most_processes": spec.most_processes,
+        "temp_folder": spec.temp_folder,
         "work_folder": spec.work_folder,
     }
 

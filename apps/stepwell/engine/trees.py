@@ -78,8 +78,8 @@ def children(pid: int) -> list[int]:
     return [int(child) for child in found.split()]
 
 
-def descendants(pid: int) -> list[int]:
-    """Return everything below a process, parents before children, zombies too."""
+def descendants(pid: int, *, most: int = 0) -> list[int]:
+    """Return everything below a process, parents before children, zombies too; ``most``: stop when there are more."""
     found: list[int] = []
     seen = {pid}
     frontier = [pid]
@@ -87,8 +87,30 @@ def descendants(pid: int) -> list[int]:
         below = [child for parent in frontier for child in children(parent) if child not in seen]
         seen.update(below)
         found += below
+        if most and len(found) > most:
+            break
         frontier = below
     return found
+
+
+def end_crowd(pid: int) -> None:
+    """STOP a process and all below it, each before its children are listed, until no new one is found; KILL them.
+
+    What starts processes faster than they can be killed starts none while it is stopped.
+    """
+    deadline = time.monotonic() + _KILL_SECONDS
+    stopped: set[int] = set()
+    while time.monotonic() < deadline:
+        frontier, before = [pid], len(stopped)
+        for one in frontier:
+            if one not in stopped:
+                send_signal(one, signal.SIGSTOP)
+                stopped.add(one)
+            frontier += children(one)
+        if len(stopped) == before:
+            break
+    for one in stopped:
+        send_signal(one, signal.SIGKILL)
 
 
 def signal_tree(pid: int, signum: int) -> None:

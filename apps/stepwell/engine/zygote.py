@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from stepwell.engine import stepchild, trees
+from stepwell.engine import stepchild, temps, trees
 from stepwell.engine.protocol import FrameError, FrameSocket
 
 #: descriptors that come with a launch request: output, frames, control of the attempt
@@ -21,6 +21,10 @@ LAUNCH_DESCRIPTORS = 3
 _ORPHAN_GRACE = 0.5
 _ORPHAN_ROUND = 0.05
 _EXIT_SECONDS = 5.0
+#: seconds between two counts of the processes of steps
+_COUNT_ROUND = 0.25
+#: counting is a small part of the time, however many there are
+_COUNT_SHARE = 20
 #: the runner or script decides when to stop: it closes the control socket
 IGNORED_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -51,6 +55,10 @@ class _Child:
     #: until when it is its supervisor's, on the monotonic clock; None: for as long as the supervisor is there
     held_until: float | None = None
     is_fenced: bool = False
+    #: more processes than that below it are ended with it; 0: any number
+    most_processes: int = 0
+    is_crowded: bool = False
+    temp_folder: str = ""
 
     def descriptors(self) -> list[int]:
         return [*self.ctl.held_descriptors(), *(fd for fd in (self.output, self.frames) if fd >= 0)]
@@ -72,6 +80,7 @@ class _Zygote:
         #: what user code started while it was imported is the host's, not a dead step's
         self._own = set(trees.children(self._pid))
         self._orphans: dict[int, float] = {}
+        self._count_at = 0.0
         self._poll = select.poll()
         self._wake, self._waker = os.pipe()
         #: what a step process has to put back to the system's way, in place of the host's and the user's import
@@ -84,6 +93,8 @@ class _Zygote:
                 self._round()
         finally:
             self._end_all()
+            for child in self._by_pid.values():
+                temps.remove(child.temp_folder)
 
     def _prepare(self) -> None:
         trees.become_subreaper()
@@ -115,12 +126,14 @@ class _Zygote:
         if self._orphans:
             self._end_orphans()
         self._fence()
+        self._end_crowds()
 
     def _wait_ms(self) -> float | None:
         if self._orphans:
             return _ORPHAN_ROUND * 1000
-        held = [child.held_until for child in self._by_pid.values() if child.held_until is not None]
-        return max(0.0, min(held) - time.monotonic()) * 1000 + 1 if held else None
+        due = [child.held_until for child in self._by_pid.values() if child.held_until is not None]
+        due += [self._count_at for child in self._by_pid.values() if child.most_processes][:1]
+        return max(0.0, min(due) - time.monotonic()) * 1000 + 1 if due else None
 
     def _fence(self) -> None:
         """KILL what its supervisor did not hold any longer: it is stuck or stopped, and another may take over soon."""
@@ -129,6 +142,19 @@ class _Zygote:
             if child.held_until is not None and child.held_until <= now:
                 child.held_until, child.is_fenced = None, True
                 trees.signal_tree(child.pid, signal.SIGKILL)
+
+    def _end_crowds(self) -> None:
+        """KILL steps that have more processes than they may, with all of those."""
+        began = time.monotonic()
+        if began < self._count_at:
+            return
+        for child in self._by_pid.values():
+            most = child.most_processes
+            if most and len(trees.descendants(child.pid, most=most)) > most:
+                child.is_crowded = True
+                trees.end_crowd(child.pid)
+        ended = time.monotonic()
+        self._count_at = ended + max(_COUNT_ROUND, _COUNT_SHARE * (ended - began))
 
     def _take_launches(self) -> None:
         for _ in _frames(self._control):
@@ -176,6 +202,7 @@ class _Zygote:
                 handled=self._handled,
             )
         child.pid = pid
+        child.most_processes, child.temp_folder = spec.get("most_processes") or 0, spec.get("temp_folder") or ""
         self._by_pid[pid] = child
         child.close_handed_over()
         child.ctl.post({"op": "forked", "pid": pid})
@@ -206,11 +233,14 @@ class _Zygote:
                         "op": "exited",
                         **_ending(status),
                         **({"fenced": True} if child.is_fenced else {}),
+                        **({"crowd": child.most_processes} if child.is_crowded else {}),
                         "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 6),
                         "peak_memory_bytes": usage.ru_maxrss * 1024,
                     }
                 )
                 self._forget_ctl(child)
+                if remover := temps.remove_aside(child.temp_folder):
+                    self._own.add(remover)
         if reaped:
             self._end_orphans()
 

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from pydantic import ValidationError
 
 from stepwell.core.plan import PipelineSpec, Plan
@@ -29,13 +30,14 @@ def call(claim: Claim, *, entry: dict[str, Any], template: dict[str, Any], steps
     Raises:
         NonDeterministic: Another call has this place in the journal.
         Stopping: The run is to start nothing any more.
-        ConfigError: The plan of the step does not fit.
+        ConfigError: The plan of the step does not fit, or the run would have more steps than it may.
         NotFound: It names a secret, component or model version that does not exist.
     """
     with events.one_transaction():
         run = _open_run(claim)
-        stored, is_new = _journal(claim, run, entry)
         first = int(entry.get("position", 0))
+        _check_width(run, first + max(1, int(entry.get("count", 0))))
+        stored, is_new = _journal(claim, run, entry)
         return {"steps": children.add(run, stored, template, steps, first=first, is_new=is_new)}
 
 
@@ -46,11 +48,12 @@ def call_pipeline(
 
     Raises:
         NonDeterministic, Stopping: As for steps.
-        ConfigError: Its plan does not fit.
+        ConfigError: Its plan does not fit, or pipelines call each other too deep.
         Conflict: Another run has the name it asks for.
     """
     with events.one_transaction():
         run = _open_run(claim)
+        _check_depth(run)
         stored, is_new = _journal(claim, run, entry)
         made = None if is_new else stored.child_runs.first()
         if made is None:
@@ -182,6 +185,25 @@ def _open_run(claim: Claim) -> Run:
             said = f"Step {failed.invocation_id} failed, and this run stops at the first failure."
             raise Stopping(said, fields={"step": str(failed.id)})
     return run
+
+
+def _check_width(run: Run, count: int) -> None:
+    if count > settings.RUN_STEPS:
+        raise ConfigError(
+            f"Run #{run.number} would have {count:,} steps; a run has at most {settings.RUN_STEPS:,}.",
+            hint="Give each step more to do, call another pipeline for parts, or set STEPWELL_RUN_STEPS.",
+        )
+
+
+def _check_depth(run: Run) -> None:
+    above, depth = run, 1
+    while above.caller_id and depth <= settings.RUN_DEPTH:
+        above, depth = Run.objects.get(steps__calls=above.caller_id), depth + 1
+    if depth > settings.RUN_DEPTH:
+        raise ConfigError(
+            f"Run #{run.number} was called through {settings.RUN_DEPTH} pipelines, and calls one more.",
+            hint="Look for a pipeline that calls itself without an end, or set STEPWELL_RUN_DEPTH.",
+        )
 
 
 def _check_owner(claim: Claim) -> None:

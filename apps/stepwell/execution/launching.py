@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from tempfile import gettempdir
 from typing import Any
 
 from django.conf import settings
@@ -13,7 +14,7 @@ from stepwell.core import values
 from stepwell.core.plan import StepOptions
 from stepwell.core.sizes import parse_size
 from stepwell.core.status import StepKind
-from stepwell.engine import trees
+from stepwell.engine import temps, trees
 from stepwell.engine.ports import LaunchSpec
 from stepwell.execution import inputs, operators, runnames
 from stepwell.execution.claims import Claim
@@ -62,9 +63,16 @@ def prepare(claim: Claim, *, environment: dict[str, str], return_exception: bool
         payload=payload,
         environment={**inherited, **options.environment, **secrets, **marks},
         memory_bytes=memory_bytes(options.settings),
+        most_processes=settings.STEP_PROCESSES,
+        temp_folder=_temp_folder(claim, inherited) if "TMPDIR" not in options.environment else "",
     )
     cap = InstanceSettings.load().log_cap_mib * 1024 * 1024
     return Launch(spec=spec, options=options, secret_values=tuple(hidden), log_cap_bytes=cap, operator=operator)
+
+
+def _temp_folder(claim: Claim, inherited: dict[str, str]) -> str:
+    # Short, as the names of sockets that programs put there may have a hundred characters.
+    return f"{inherited.get('TMPDIR') or gettempdir()}/{temps.PREFIX}{claim.attempt.id}"
 
 
 def _components(options: StepOptions) -> list[tuple[str, str | bool | None]]:
@@ -86,6 +94,8 @@ def hook_spec(claim: Claim, launch: Launch, *, hook: str, error: dict[str, Any] 
         attempt_id=str(claim.attempt.id),
         payload={**payload, "kind": "hook", "hook": hook, "error": error},
         environment=launch.spec.environment,
+        most_processes=launch.spec.most_processes,
+        temp_folder=launch.spec.temp_folder,
     )
 
 

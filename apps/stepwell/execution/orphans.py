@@ -7,13 +7,16 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from tempfile import gettempdir
 from uuid import UUID
 
 from django.conf import settings
 
 from stepwell.artifacts.models import ArtifactVersion
 from stepwell.core.status import AttemptStatus
+from stepwell.engine import temps
 from stepwell.execution import inputs
 from stepwell.kit import locks
 from stepwell.pipelines.models import Snapshot
@@ -22,6 +25,7 @@ from stepwell.runs.models import Attempt, Run
 #: what is younger may be about to be named
 OLD_SECONDS = 86_400
 _MOST_A_ROUND = 2000
+_LIVE = (AttemptStatus.QUEUED, AttemptStatus.RUNNING)
 
 
 def sweep(*, older_than_seconds: float = OLD_SECONDS) -> int:
@@ -30,7 +34,7 @@ def sweep(*, older_than_seconds: float = OLD_SECONDS) -> int:
         if not held:
             return 0
         before = time.time() - older_than_seconds
-        found = [*_results(before), *_logs(before), *_archives(before)]
+        found = [*_results(before), *_logs(before), *_archives(before), *_temps(before)]
     for path in found:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -60,6 +64,19 @@ def _logs(before: float) -> Iterator[Path]:
     folders = list(_old_ids(Path(settings.HOME) / "logs", before))[:_MOST_A_ROUND]
     known = {str(run) for run in Run.objects.filter(id__in=[one.name for one in folders]).values_list("id", flat=True)}
     yield from (folder for folder in folders if folder.name not in known)
+
+
+def _temps(before: float) -> Iterator[Path]:
+    """Yield folders of temporary files that the step hosts of our ended attempts could not remove."""
+    for entry in Path(gettempdir()).glob(f"{temps.PREFIX}*-*-*-*-*"):
+        with suppress(ValueError, OSError):
+            attempt = UUID(entry.name.removeprefix(temps.PREFIX))
+            status = entry.lstat()
+            if status.st_mtime < before and status.st_uid == os.geteuid() and not entry.is_symlink():
+                # Other installations on this machine have theirs there too.
+                ended = Attempt.objects.filter(id=attempt).exclude(status__in=_LIVE)
+                if ended.exists():
+                    yield entry
 
 
 def _archives(before: float) -> Iterator[Path]:

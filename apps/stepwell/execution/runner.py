@@ -137,6 +137,11 @@ class Gaps:
         """The supervisors of this machine have not had the time yet to renew their leases."""
         return time.monotonic() < self._quiet_until
 
+    def is_steady(self) -> bool:
+        """Look at the clocks, and return whether leases that lapsed by them have lapsed."""
+        self.look()
+        return not self.is_recent
+
     def look(self) -> None:
         """Compare the clocks with the last look; call it several times a second."""
         wall, steady = time.time(), time.monotonic()
@@ -175,7 +180,8 @@ class Runner:
         self._listen_for_signals()
         keep_connections()
         trees.become_subreaper()
-        slots = InstanceSettings.load().step_slots
+        found = steadily(InstanceSettings.load, seconds=_START_SECONDS, what="The runner's start")
+        slots = found.step_slots
         register = partial(nodes.register, RunnerNode.Kind.RUNNER, slots=slots, labels=self.labels)
         self.node = steadily(register, seconds=_START_SECONDS, what="The runner's start")
         self.drivers = Drivers(node_id=self.node.id, hosts=self.hosts, stops=self.stops)
@@ -256,7 +262,7 @@ class Runner:
             self.consumer.set_slots(slots)
         self._watch_disk()
         nodes.seen(self.node.id, slots=slots)
-        sweep.sweep(reaps_lapsed=not self._gaps.is_recent)
+        sweep.sweep(is_steady=self._gaps.is_steady)
         self.hosts.close_unused()
         # What a dead step host left behind was handed to this process.
         trees.reap_unknown_children(())

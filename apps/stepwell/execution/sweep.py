@@ -43,14 +43,13 @@ _RING_AGAIN_SECONDS = 5
 CANCEL_DEADLINE_SECONDS = 60
 
 
-def sweep(*, reaps_lapsed: bool = True) -> None:
+def sweep(*, is_steady: Callable[[], bool]) -> None:
     """Do one round of everything that does not need to be quick.
 
-    ``reaps_lapsed``: False leaves lapsed leases alone for this round, because this machine slept or its clock jumped.
+    ``is_steady()`` is False when this machine slept or its clock jumped: lapsed leases are left alone for this round.
     """
     keep_clocks_sane()
-    if reaps_lapsed:
-        reap_lapsed()
+    reap_lapsed(is_steady)
     reap_dead_nodes()
     end_scripts_of_dead_nodes()
     ring_again()
@@ -90,12 +89,22 @@ def stop_requests(owner_id: UUID) -> dict[UUID, str]:
     return asked
 
 
-def reap_lapsed() -> None:
-    """Take back running attempts whose lease lapsed, or that have none."""
-    lapsed = Q(lease_until__isnull=True) | Q(lease_until__lt=DbNow())
-    found = _pages(Attempt.objects.filter(lapsed, status=AttemptStatus.RUNNING))
-    reason = "Its runner stopped answering; the lease lapsed."
-    list(_each(found, partial(_crash, reason=reason, only_if=lapsed)))
+def reap_lapsed(is_steady: Callable[[], bool] = lambda: True) -> None:
+    """Take back running attempts whose lease lapsed, or that have none, if ``is_steady()``."""
+    running = Attempt.objects.annotate(now=DbNow()).filter(status=AttemptStatus.RUNNING)
+    found = list(_pages(running.filter(_lapsed(DbNow()))))
+    # A jump of the clock before they were read is seen now; one that comes after it has no part in what was read.
+    if found and is_steady():
+        list(_each(found, _take_back_lapsed))
+
+
+def _take_back_lapsed(attempt: Attempt) -> None:
+    read_at: float = attempt.now  # type: ignore[attr-defined]
+    _crash(attempt, reason="Its runner stopped answering; the lease lapsed.", only_if=_lapsed(read_at))
+
+
+def _lapsed(now: DbNow | float) -> Q:
+    return Q(lease_until__isnull=True) | Q(lease_until__lt=now)
 
 
 def reap_dead_nodes() -> None:

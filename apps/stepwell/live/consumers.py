@@ -16,8 +16,8 @@ from stepwell.live.door import door
 from stepwell.live.hub import hub
 from stepwell.live.wire import BadMessage, CloseCode, Topic, TopicKind, parse, write
 
-#: seconds between two pings, from which the browser knows the socket is alive and what time it is
-PING_SECONDS = 15.0
+#: seconds between two pings, from which the browser knows within 10 s that the socket lives, and what time it is
+PING_SECONDS = 4.0
 #: seconds a socket may take for one message
 SEND_SECONDS = 10.0
 MAX_TOPICS = 64

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -13,6 +13,9 @@ from django.views.decorators.debug import sensitive_variables
 from stepwell.errors import NotFound
 from stepwell.vault import keyring, sealing
 from stepwell.vault.models import SealedText, Secret, SecretUse, SecretVersion
+
+#: values of a key that are tried to see whether it is the right one
+_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +96,26 @@ def unreadable() -> list[tuple[str, str]]:
     texts = SealedText.objects.all()
     sealed += [("an alert's address", one.key_id, one.ciphertext, sealing.context_of(one)) for one in texts]
     return [(what, key_id) for what, key_id, text, context in sealed if not _opens(bytes(text), key_id, context)]
+
+
+@sensitive_variables()
+def closed_keys() -> list[str]:
+    """Return the ids of keys that are missing from the key ring, or are not those that values were sealed with.
+
+    Of each key a few values are tried: one that opens is enough, as a single one may have been changed.
+
+    Raises:
+        VaultError: The key ring itself cannot be read.
+    """
+    keyring.load()
+    return sorted(key_id for key_id in sealing.keys_in_use() if not any(_tries(key_id)))
+
+
+def _tries(key_id: str) -> Iterator[bool]:
+    for version in SecretVersion.objects.filter(key_id=key_id).order_by("-pk")[:_TRIES]:
+        yield _opens(bytes(version.ciphertext), key_id, sealing.version_context(version))
+    for text in SealedText.objects.filter(key_id=key_id).order_by("-pk")[:_TRIES]:
+        yield _opens(bytes(text.ciphertext), key_id, sealing.context_of(text))
 
 
 @sensitive_variables()

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_safe
 
 from stepwell.execution import disk
 from stepwell.runs.models import RunnerNode
-from stepwell.vault import keyring
+from stepwell.vault import queries as vault
 from stepwell.web.access import public
 
 log = logging.getLogger(__name__)
@@ -68,8 +68,9 @@ def _fits() -> bool:
 
 
 def _has_keys() -> bool:
-    keyring.load()
-    return True
+    if closed := vault.closed_keys():
+        log.warning("Not ready: the key ring does not open what is stored (keys %s).", ", ".join(closed))
+    return not closed
 
 
 def _has_room() -> bool:

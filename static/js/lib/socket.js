@@ -4,7 +4,7 @@ import { setServerTime } from "./time.js";
 // Missed messages are asked for again, from the database and the log files; a page that shows what is no longer there is stale.
 const FIRST_DELAY = 300;
 const LAST_DELAY = 30000;
-const SILENCE = 40000; // the server pings every 15 s
+const SILENCE = 9500; // the server pings every 4 s
 const SIGNED_OUT = 4401;
 
 const subscriptions = new Map(); // topic -> Set of {topic, cursor, handler}

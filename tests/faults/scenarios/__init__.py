@@ -23,6 +23,8 @@ class Scenario:
     about: str
     play: Callable[[Any], int | None]
     stores: tuple[str, ...]
+    #: judges what a machine that is busy with others cannot do
+    is_alone: bool
     #: in ``make test`` too, on SQLite
     is_quick: bool
     #: seconds, on a quiet machine, after which it is stopped and counts as failed
@@ -33,7 +35,7 @@ SCENARIOS: dict[str, Scenario] = {}
 
 
 def scenario(
-    faults: str, *, stores: tuple[str, ...] = STORES, quick: bool = False, limit: float = 90
+    faults: str, *, stores: tuple[str, ...] = STORES, quick: bool = False, alone: bool = False, limit: float = 90
 ) -> Callable[[Callable[[Any], int | None]], Callable[[Any], int | None]]:
     """Register a function as a scenario; the first line of its docstring stands in the table."""
 
@@ -41,7 +43,14 @@ def scenario(
         name = play.__name__
         about = (play.__doc__ or "").strip().splitlines()[0].rstrip(".")
         SCENARIOS[name] = Scenario(
-            name=name, faults=faults, about=about, play=play, stores=stores, is_quick=quick, limit=limit
+            name=name,
+            faults=faults,
+            about=about,
+            play=play,
+            stores=stores,
+            is_alone=alone,
+            is_quick=quick,
+            limit=limit,
         )
         return play
 

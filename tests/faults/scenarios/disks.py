@@ -7,8 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from tests.faults.door import open_door
 from tests.faults.scenarios import NotHere, scenario
-from tests.faults.scenarios.doors import open_door
 from tests.faults.stage import STEADY, Stage, check
 
 
@@ -34,6 +34,7 @@ def disk_full(stage: Stage) -> None:
     small = _small_disk(stage)
     stage.home = small
     runner = stage.runner(STEPWELL_HOME=str(small), STEPWELL_DISK_RESERVE_MB="4")
+    stage.watch_web(STEPWELL_HOME=str(small))
     first = stage.start("small", seconds=2.0)
     stage.until_noted("begin")
     filler = small / "filler"

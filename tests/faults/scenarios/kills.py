@@ -100,6 +100,7 @@ def random_kills(stage: Stage) -> int:
     """kill -9 of any of our processes every 2 to 5 s while some hundred small runs go on."""
     draw = random.Random(stage.kind)
     runners = [stage.runner(), stage.runner()]
+    stage.watch_web()
     killed, count = 0, 0
     next_kill, end = time.monotonic() + 2, time.monotonic() + 70
     while time.monotonic() < end:
@@ -140,6 +141,7 @@ def _kill_one(draw: random.Random, runners: list[Process]) -> int:
 def poison_steps(stage: Stage) -> int:
     """Steps that kill themselves, their host or their runner fail after three crashes; others finish."""
     first, second = stage.runner(), stage.runner()
+    stage.watch_web()
     poisoned = {victim: stage.start("poison", victim=victim) for victim in ("self", "host", "runner")}
     others = stage.start_many(3, "small", seconds=0.2)
     deadline = time.monotonic() + 60

@@ -104,6 +104,7 @@ def busy_steps(stage: Stage) -> int:
 def memory_limit(stage: Stage) -> int:
     """A step takes more memory than it may, in Python and in C code: it fails, says so, and the runner goes on."""
     runner = stage.runner()
+    stage.watch_web()
     python, native = stage.start("eating"), stage.start("eating_native")
     stage.wait(seconds=40)
     error = stage.attempts(python, "hungry")[0]
@@ -119,6 +120,7 @@ def log_flood(stage: Stage) -> None:
     import psutil
 
     runner = stage.runner()
+    stage.watch_web()
     before = psutil.Process(runner.pid).memory_info().rss
     run = stage.start("flooding", megabytes=80)
     stage.wait(seconds=60)
