@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -56,6 +57,27 @@ def test_every_command_of_units_and_containers_parses() -> None:
     for command in commands:
         assert command[0] == "stepwell"
         cli_parser.make_parser().parse_args(command[1:])
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze on this machine")
+def test_systemd_takes_the_units_and_finds_the_services_shut_in(tmp_path) -> None:
+    #: what its own scale from 0 to 10 may say, times ten; where steps run, what steps may need stays open
+    most = {"stepwell-web": 20, "stepwell-backup": 20, "stepwell": 51, "stepwell-runner@1": 51}
+    for unit in (DEPLOY / "systemd").iterdir():
+        # The program is not installed here.
+        text = unit.read_text(encoding="utf-8").replace("/opt/stepwell/bin/stepwell", "/bin/true")
+        (tmp_path / unit.name.replace("@", "@1")).write_text(text)
+
+    told = analyze("verify", *(str(path) for path in tmp_path.iterdir()))
+    assert (told.returncode, told.stdout) == (0, "")
+    for name, limit in most.items():
+        told = analyze("security", "--offline=true", f"--threshold={limit}", str(tmp_path / f"{name}.service"))
+        assert told.returncode == 0, told.stdout.splitlines()[-1]
+
+
+def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = ["systemd-analyze", "--no-pager", *arguments]
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
 
 
 def test_the_dashboard_shows_only_metrics_that_exist() -> None:
