@@ -47,6 +47,14 @@ def test_the_compose_file_names_only_what_it_defines() -> None:
         assert "ports" not in service or name == "proxy", "only the proxy is reached from outside"
 
 
+def test_what_asks_whether_the_web_server_lives_uses_a_name_that_is_answered(client, settings) -> None:
+    web = compose()["services"]["web"]
+    host = re.search(r"http://([^:/]+):8321/healthz", web["healthcheck"]["test"][-1])[1]
+    settings.ALLOWED_HOSTS = web["environment"]["STEPWELL_HOSTS"].split(",")
+
+    assert client.get("/healthz", headers={"Host": f"{host}:8321"}).status_code == 200
+
+
 def test_every_command_of_units_and_containers_parses() -> None:
     commands = [service["command"] for name, service in compose()["services"].items() if name in {"web", "runner"}]
     for unit in (DEPLOY / "systemd").glob("*.service"):

@@ -167,6 +167,10 @@ class TestLoginLink:
         assert code == 0
         assert actions.use_login_link(raw=found[1]).username == "vera"
 
+    def test_it_leads_to_where_people_reach_the_instance(self, stepwell, monkeypatch):
+        monkeypatch.setenv("STEPWELL_PUBLIC_URL", "https://runs.example.org/")
+        assert stepwell("login-link")[1].startswith("https://runs.example.org/login/")
+
     def test_without_a_name_it_is_for_the_first_admin_who_is_made_if_need_be(self, stepwell):
         code, out, _ = stepwell("login-link")
 

@@ -19,3 +19,11 @@ def test_no_name_begins_a_line_of_its_own(text: str) -> None:
     assert len(line.splitlines()) == 1
     assert line.isprintable()
     assert line.endswith(("b failed.", "login: ok failed."))
+
+
+def test_a_name_that_is_not_served_costs_a_line_and_not_a_traceback(client, caplog, db) -> None:
+    with caplog.at_level(logging.ERROR):
+        assert client.get("/login/", headers={"Host": "evil.example"}).status_code == 400
+
+    lines = [LineFormatter().format(record) for record in caplog.records if "evil.example" in record.getMessage()]
+    assert [len(line.splitlines()) for line in lines] == [1]

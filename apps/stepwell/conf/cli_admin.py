@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from getpass import getpass
 from typing import TYPE_CHECKING
 
-from stepwell.conf import paths
+from stepwell.conf import env, paths
 from stepwell.conf.cli_options import near
 from stepwell.conf.cli_output import iso, moment, print_json, print_table
 from stepwell.conf.cli_parser import DEFAULT_HOST, DEFAULT_PORT
@@ -146,7 +146,9 @@ def login_link(options: argparse.Namespace) -> int:
 
 
 def _base_url() -> str:
-    """Return where ``stepwell up`` of this data folder listens, or would."""
+    """Return where people reach ``stepwell up`` of this data folder, or would."""
+    if public := env.text("STEPWELL_PUBLIC_URL").rstrip("/"):
+        return public
     try:
         return (paths.home() / "address").read_text(encoding="ascii").strip()
     except OSError:

@@ -169,12 +169,14 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"()": "stepwell.kit.logbook.LineFormatter"}},
+    "filters": {"short": {"()": "stepwell.kit.logbook.WithoutTraceback"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.text("STEPWELL_LOG_LEVEL", "WARNING")},
     "loggers": {
         "stepwell": {"level": env.text("STEPWELL_LOG_LEVEL", "INFO")},
         "huey": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
+        "django.security.DisallowedHost": {"filters": ["short"]},
     },
 }
 

@@ -20,7 +20,7 @@ import webbrowser
 from pathlib import Path
 from types import FrameType
 
-from stepwell.conf import paths
+from stepwell.conf import env, paths
 from stepwell.conf.children import Child, command, end_all, environment
 from stepwell.conf.cli_serve import listen
 from stepwell.conf.cli_setup import warn
@@ -133,8 +133,10 @@ def _wait_for_web(base: str, children: list[Child], stop: threading.Event) -> bo
 def _answers(base: str) -> bool:
     # No proxy of the environment between us and our own child.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    # The address we listen on need not be a name people use, and others are refused.
+    name = env.names("STEPWELL_HOSTS", ["localhost"])[0].lstrip(".*") or "localhost"
     try:
-        with opener.open(f"{base}/healthz", timeout=1):
+        with opener.open(urllib.request.Request(f"{base}/healthz", headers={"Host": name}), timeout=1):  # noqa: S310
             return True
     except urllib.error.HTTPError:
         return True
@@ -144,7 +146,7 @@ def _answers(base: str) -> bool:
 
 
 def _announce(base: str, path: str, *, opens: bool) -> None:
-    url = base + path
+    url = (env.text("STEPWELL_PUBLIC_URL").rstrip("/") or base) + path
     note = " (works once, for 15 minutes)" if path != "/" else ""
     print(f"Stepwell is at {url}{note}", flush=True)
     if opens:

@@ -5,6 +5,14 @@ from __future__ import annotations
 import logging
 
 
+class WithoutTraceback(logging.Filter):
+    """For what everybody on the network can cause as often as they like: a line each time, not twenty."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.exc_info = record.exc_text = None
+        return True
+
+
 class LineFormatter(logging.Formatter):
     """``2026-11-23T04:10:00 INFO stepwell.execution: message``; control characters are escaped."""
 
