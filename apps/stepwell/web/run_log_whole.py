@@ -47,7 +47,8 @@ class RunLine:
 
     step: str
     url: str
-    exact: str
+    #: its time in the person's zone, in UTC, and how long ago
+    title: str
     clock: str
     level: str
     html: SafeString
@@ -178,7 +179,7 @@ def _shown(run: Run, attempt: Attempt, found: MergedLine) -> RunLine:
     return RunLine(
         step=_label(attempt),
         url=f"{log}#L{found.line.number}" if log else "",
-        exact=moment.exact if moment else "",
+        title=moment.title if moment else "",
         clock=f"{timezone.localtime(at):%H:%M:%S}.{at.microsecond // 1000:03d}",
         level=found.line.level,
         html=render_line(found.line.text),

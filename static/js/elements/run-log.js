@@ -56,6 +56,12 @@ class RunLog extends HTMLElement {
     if (wasAtEnd) this.box.scrollTop = this.box.scrollHeight;
   }
 
+  #time(at) {
+    const text = this.clock.format(at);
+    const utc = `${at.toISOString().slice(0, 19).replace("T", " ")} UTC`;
+    return make("time", { textContent: text, title: `${text} ${this.clock.resolvedOptions().timeZone} · ${utc}` });
+  }
+
   #append(log, html) {
     const piece = document.createElement("template");
     piece.innerHTML = html;
@@ -67,7 +73,7 @@ class RunLog extends HTMLElement {
       line.removeAttribute("id");
       const at = line.dataset.at ? new Date(line.dataset.at * 1000) : new Date();
       const step = make("a", { className: "log__step", href: `${log.url}#L${number}`, title: log.step, textContent: log.step });
-      line.querySelector(".no").replaceWith(make("time", { textContent: this.clock.format(at) }), step);
+      line.querySelector(".no").replaceWith(this.#time(at), step);
       this.rows.append(line);
     }
     this.querySelector(".log__empty").hidden = true;
