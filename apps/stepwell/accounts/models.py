@@ -222,7 +222,10 @@ class InstanceSettings(models.Model):
         """Return the row, made with its defaults when there is none yet."""
         row: InstanceSettings | None = _INSTANCE.first()
         if row is None:
-            row, _ = cls.objects.get_or_create(id=cls.SINGLETON, defaults={"step_slots": settings.STEP_SLOTS_DEFAULT})
+            # Another process may make it at the same time.
+            made = cls(id=cls.SINGLETON, step_slots=settings.STEP_SLOTS_DEFAULT)
+            cls.objects.bulk_create([made], ignore_conflicts=True)
+            row = cls.objects.get(id=cls.SINGLETON)
         return row
 
 

@@ -138,7 +138,7 @@ def _changes(event: AuditEvent) -> list[Change]:
     changes = []
     for name in dict.fromkeys([*event.before, *event.after]):
         old, new = _text(event.before.get(name)), _text(event.after.get(name))
-        if old != new:
+        if old != new and (old or new):
             changes.append(Change(name=name, old=old, new=new))
     return changes
 
