@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import ExitStack
+
 import pytest
 from websockets.exceptions import InvalidStatus
 
@@ -20,6 +23,20 @@ def refusal(server, **options):
     with pytest.raises(InvalidStatus) as error, opening(server, **options):
         pass
     return error.value.response.status_code
+
+
+def opens(server, session) -> bool:
+    try:
+        with opening(server, session=session, origin=server.url):
+            return True
+    except InvalidStatus:
+        return False
+
+
+def wait_until(holds) -> None:
+    deadline = time.monotonic() + 10
+    while not holds():
+        assert time.monotonic() < deadline
 
 
 def test_no_one_listens_without_signing_in(server):
@@ -119,6 +136,17 @@ def test_a_socket_has_a_bounded_number_of_topics(server, session):
         for number in range(65):
             tab.ask(f"run:{number:08d}-0000-7000-8000-000000000000")
         assert tab.close_code() == 1008
+
+
+def test_a_person_has_a_bounded_number_of_sockets_and_another_is_unharmed(server, session):
+    other = server.hand("tests.live.seed:sign_in")["session"]
+    with ExitStack() as stack:
+        for _ in range(30):
+            stack.enter_context(opening(server, session=session, origin=server.url))
+        assert refusal(server, session=session, origin=server.url) == 403
+        with Tab(server, other):
+            pass
+    wait_until(lambda: opens(server, session))
 
 
 @pytest.mark.parametrize("topic", [f"run:{UNKNOWN}", f"log:{UNKNOWN}"])

@@ -12,7 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
 
 from stepwell.conf import bodies
 from stepwell.conf.asgi import application
-from stepwell.live import consumers
+from stepwell.live import consumers, door
 from stepwell.live.server import SocketProtocol
 
 
@@ -20,6 +20,7 @@ def main() -> None:
     consumers.PING_SECONDS = 1.0
     consumers.SEND_SECONDS = 2.0
     bodies.SECONDS = 2.0
+    door.MOST_SOCKETS = 30
     listener = socket.create_server(("127.0.0.1", 0))
     # What the system keeps for a connection nobody reads may grow to megabytes, and hide that nobody reads.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)

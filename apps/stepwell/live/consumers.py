@@ -33,21 +33,20 @@ class LiveSocket(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.topics: set[Topic] = set()
         self.tasks: list[asyncio.Task[None]] = []
         self.is_ending = False
-        if not _may_watch(self.scope["user"]):
+        if not _may_watch(self.scope["user"]) or not door.enter(self):
             await self.close()
             return
         self.allowance = Allowance(burst=BURST, rate=RATE)
         self.mailbox = Mailbox(asyncio.get_running_loop())
         await self.accept()
         self.tasks = [asyncio.create_task(work()) for work in (self.forward, self.ping)]
-        door.enter(self)
 
     async def disconnect(self, code: int) -> None:
+        door.leave(self)
         if not self.tasks:
             return
         self.mailbox.is_closed = True
         hub.leave(self.mailbox)
-        door.leave(self)
         for task in self.tasks:
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)

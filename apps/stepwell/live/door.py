@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 #: an open socket outlives the end of its session, role or account by no more than this many seconds
 RECHECK_SECONDS = 4.0
+#: of one person in one web process, a socket for each page that is open
+MOST_SOCKETS = 100
 
 
 class Door:
@@ -31,10 +33,15 @@ class Door:
         self._sockets: set[LiveSocket] = set()
         self._round: asyncio.Task[None] | None = None
 
-    def enter(self, socket: LiveSocket) -> None:
+    def enter(self, socket: LiveSocket) -> bool:
+        """Let a socket in, unless its person has too many."""
+        person = socket.scope["user"].pk
+        if sum(other.scope["user"].pk == person for other in self._sockets) >= MOST_SOCKETS:
+            return False
         self._sockets.add(socket)
         if self._round is None or self._round.done():
             self._round = asyncio.create_task(self._watch())
+        return True
 
     def leave(self, socket: LiveSocket) -> None:
         self._sockets.discard(socket)
