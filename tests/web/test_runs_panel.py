@@ -133,3 +133,12 @@ def test_a_log_that_still_grows_is_followed_from_its_last_line(as_charlie: Clien
     assert tail["attempt"] == str(attempt.id)
     assert tail["after"] == "8"
     assert [line["id"] for line in tail.all("div", class_="line")] == ["L1", "L2", "L3"]
+
+
+def test_an_option_that_is_only_a_name_reads_as_that_name(as_charlie: Client) -> None:
+    run = factories.make_run()
+    factories.make_step(run, "train", options=StepOptions())
+
+    text = open_run(as_charlie, run, "?step=train&tab=options").one("div", id="panel-facts").text
+
+    assert "cache_policy default default" in text

@@ -135,6 +135,8 @@ def option_text(name: str, value: Any) -> str:
         return "on" if value else "off"
     if value is None or value in ({}, []):
         return "none"
+    if isinstance(value, dict) and value.keys() == {"name"}:
+        return str(value["name"])
     return present.value(value)
 
 
