@@ -14,6 +14,8 @@ from stepwell.web.context import instance_settings
 
 #: none of our pages, and nothing framed in one, asks for any of these
 _PERMISSIONS = "camera=(), geolocation=(), microphone=(), payment=(), usb=(), browsing-topics=()"
+#: whoever asks for it, in a browser too, is not to wait for the database
+_PROBE = "/healthz"
 
 
 class PermissionsPolicyMiddleware:
@@ -31,6 +33,8 @@ class RequestMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info == _PROBE:
+            return self.get_response(request)
         signed_in = request.user.is_authenticated
         with timezone.override(_zone(request) if signed_in else None):
             response = self.get_response(request)
