@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tests.faults.stage import Process, Stage
 
 _HEALTH_SECONDS, _PAGE_SECONDS = 0.2, 1.0
+#: a connection is waited for that long before a page says that the database is away
+_REFUSAL_SECONDS = 6.0
 _PAUSE = 0.15
 PATHS = ("/healthz", "/api/v1/runs", "/runs/")
 
@@ -85,9 +87,12 @@ class Visitor:
         yield from (f"I11 {path} answered {status}" for path, status in sorted(odd))
         for path in PATHS:
             most = _HEALTH_SECONDS if path == "/healthz" else _PAGE_SECONDS
-            took = sorted(seconds for asked, _, seconds, _ in self.seen if asked == path)
+            took = sorted(seconds for asked, status, seconds, _ in self.seen if asked == path and status == 200)
             if took and (slow := took[int(len(took) * 0.95)]) > most * patience:
                 yield f"I11 {path} took {slow:.2f} s"
+        refused = max((seconds for _, status, seconds, _ in self.seen if status == 503), default=0)
+        if refused > _REFUSAL_SECONDS * patience:
+            yield f"I11 it took {refused:.1f} s to say 503"
 
     def figure(self) -> str:
         took = sorted(seconds for _, _, seconds, _ in self.seen)

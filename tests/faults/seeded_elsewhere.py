@@ -239,4 +239,12 @@ MUTANTS = (
         new="const SILENCE = 90000;",
         scenario="page_cut_off",
     ),
+    Mutant(
+        name="a runner does not wait for its database",
+        file="conf/cli_serve.py",
+        old="_DATABASE_SECONDS = 60",
+        new="_DATABASE_SECONDS = 0",
+        scenario="database_away",
+        store="postgres",
+    ),
 )

@@ -279,8 +279,12 @@ class Stage:
                 for child in process.below():
                     child.kill()
                 process.kill()
-        for pid in oracle.left_by({str(found) for found in Attempt.objects.values_list("id", flat=True)}, {}):
-            os.kill(pid, signal.SIGKILL)
+        ids: list[UUID] = []
+        with suppress(DatabaseError):
+            ids = self.steadily(lambda: list(Attempt.objects.values_list("id", flat=True)), seconds=3)
+        for pid in oracle.left_by({str(found) for found in ids}, {}):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         for cleanup in reversed(self._cleanups):
             cleanup()
 

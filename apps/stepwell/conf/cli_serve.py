@@ -21,6 +21,8 @@ log = logging.getLogger("stepwell.runner")
 LEASH_VARIABLE = "STEPWELL_LEASH_FD"
 #: seconds a child without a supervisor has to end by itself
 _LEASH_GRACE = 3
+#: seconds a runner waits for a database that does not answer yet
+_DATABASE_SECONDS = 60
 #: seconds open requests get when the server stops
 _WEB_GRACE = 3
 #: the server itself cuts off larger messages of a browser; the live protocol allows less
@@ -60,7 +62,8 @@ def serve_runner(options: argparse.Namespace) -> int:
     """Run queued steps until told to stop."""
     _watch_leash()
     given = split_pairs(options.labels)
-    load_database()
+    # In whatever order machines and services come back, nobody has to start this one again.
+    load_database(patience=_DATABASE_SECONDS)
     _warn_of_keys()
     from stepwell.execution.room import read_labels
     from stepwell.execution.runner import run_runner

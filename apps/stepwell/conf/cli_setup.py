@@ -33,8 +33,10 @@ def load_django() -> None:
         ) from None
 
 
-def load_database() -> None:
+def load_database(*, patience: float = 0) -> None:
     """Load Django and bring an embedded database up to date; refuse a shared one that is behind.
+
+    ``patience``: for how many seconds a database that does not answer is waited for.
 
     Raises:
         Unavailable: The database cannot be reached, or another version of the program has to migrate it first.
@@ -43,12 +45,16 @@ def load_database() -> None:
     from django.db import OperationalError, connection
 
     from stepwell.conf import boot
+    from stepwell.kit.steady import steadily
 
-    try:
+    def look() -> None:
         if connection.vendor == "sqlite":
             boot.migrate()
         elif missing_migrations():
             raise Unavailable("The database is older than this program.", hint="Run “stepwell manage migrate” first.")
+
+    try:
+        steadily(look, seconds=patience, what="The start")
     except OperationalError as exc:
         raise Unavailable(f"The database cannot be reached: {str(exc).strip()}.", hint="Check DATABASE_URL.") from None
 
