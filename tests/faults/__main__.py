@@ -25,7 +25,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="play only these scenarios")
     parser.add_argument("--store", choices=["sqlite", "postgres"], help="only on this store")
     parser.add_argument("--mutants", action=argparse.BooleanOptionalAction, default=True)
-    parser.add_argument("--lanes", type=int, default=2 * (os.cpu_count() or 2), help="scenarios at the same time")
+    parser.add_argument("--lanes", type=int, default=2 * (os.cpu_count() or 2) + 1, help="scenarios at the same time")
     parser.add_argument("--only-mutants", action="store_true", help="leave out the program as it is")
     parser.add_argument("--write", action="store_true", help="write what was played into the table of the page")
     parser.add_argument("--resume", action="store_true", help="leave out what held, or was caught, by that table")
