@@ -9,10 +9,8 @@ say. Set ``failures`` to 9 to see the step give up and the failure hook run.
 """
 
 import csv
-import tempfile
 import time
 from importlib import resources
-from pathlib import Path
 from typing import Annotated
 
 from stepwell import StepRetryConfig, get_step_context, log_metadata, log_progress, pipeline, step
@@ -21,22 +19,16 @@ CHUNK = 2 * 1024
 
 
 class Mirror:
-    """A server of files that does not answer the first ``failures`` requests of a run."""
+    """A server of files that does not answer the first ``failures`` requests."""
 
-    def __init__(self, *, run_id: str, failures: int) -> None:
+    def __init__(self, *, failures: int) -> None:
         self.failures = failures
-        # every attempt is a process of its own, so what the mirror remembers is a file
-        self.visits = Path(tempfile.gettempdir()) / f"flaky-mirror-{run_id}"
 
-    def read(self, name: str) -> bytes:
-        with self.visits.open("a") as file:
-            file.write("x")
-        n_visits = self.visits.stat().st_size
-        print(f"request {n_visits} for {name}")
+    def read(self, name: str, *, request: int) -> bytes:
+        print(f"request {request} for {name}")
         time.sleep(0.5)
-        if n_visits <= self.failures:
-            raise TimeoutError(f"The mirror did not answer request {n_visits}.")
-        self.visits.unlink()
+        if request <= self.failures:
+            raise TimeoutError(f"The mirror did not answer request {request}.")
         return resources.files("sklearn.datasets.data").joinpath(name).read_bytes()
 
 
@@ -57,8 +49,8 @@ def tell_success() -> None:
 )
 def download(name: str, failures: int = 2) -> Annotated[str, "text"]:
     """Fetch one file; after a failure wait 1 second, then 2, then 4."""
-    mirror = Mirror(run_id=str(get_step_context().pipeline_run.id), failures=failures)
-    content = mirror.read(name)
+    mirror = Mirror(failures=failures)
+    content = mirror.read(name, request=get_step_context().step_run.attempt)
     for start in range(0, len(content), CHUNK):
         log_progress(min(start + CHUNK, len(content)), len(content), "bytes")
         time.sleep(0.2)

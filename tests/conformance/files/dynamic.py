@@ -22,6 +22,10 @@ def tell(value: object) -> None:
     print("told:", json.dumps(value))
 
 
+#: read here, as each step has a folder for temporary files of its own
+GATES = tempfile.gettempdir()
+
+
 @step
 def numbers(n: int) -> list[int]:
     return list(range(n))
@@ -55,7 +59,7 @@ def scale(values: list[int], by: int) -> list[int]:
 @step
 def passes(gate: str, value: int) -> int:
     """Wait until there is a file of this name."""
-    while not Path(tempfile.gettempdir(), gate).exists():
+    while not Path(GATES, gate).exists():
         time.sleep(0.01)
     return value
 
@@ -123,7 +127,7 @@ def futures(gate: str):
     first = quick.submit(1, id="first")
     waiting = passes.submit(gate, value=4, after=[first])
     was_running = waiting.running()
-    Path(tempfile.gettempdir(), gate).touch()
+    Path(GATES, gate).touch()
     both = pair.submit(waiting)
     low, high = both
     summed = total(values=[first, low], more={"x": high}, both=(first, waiting))
