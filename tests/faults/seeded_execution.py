@@ -302,4 +302,11 @@ MUTANTS = (
         new="if True else",
         scenario="disk_read_only",
     ),
+    Mutant(
+        name="retention does not look whether a run has ended",
+        file="execution/retention.py",
+        old="    finished = Run.objects.filter(status__in=TERMINAL_RUN)\n",
+        new="    finished = Run.objects.all()\n",
+        scenario="retired_beside",
+    ),
 )

@@ -6,6 +6,7 @@ import os
 import subprocess
 import time
 from pathlib import Path
+from uuid import UUID
 
 from tests.faults.door import open_door
 from tests.faults.scenarios import NotHere, scenario
@@ -137,3 +138,33 @@ def data_damaged(stage: Stage) -> None:
     check("wanted" in attempts[-1].error_message and "got" in attempts[-1].error_message, attempts[-1].error_message)
     # What is damaged is known to be; the oracle would say so too.
     stage.forget(run)
+
+
+@scenario("F57")
+def retired_beside(stage: Stage) -> int:
+    """Old runs are removed all the time while slower ones go on: only ended ones go, no live one misses a file."""
+    from stepwell.accounts.models import InstanceSettings
+    from stepwell.execution import orphans, retention
+    from stepwell.runs.models import Run
+
+    row = InstanceSettings.load()
+    row.retention_runs = 2
+    row.save()
+    for _ in range(2):
+        stage.runner(**STEADY)
+    stage.start_many(2, "small", seconds=4.0)
+    removed = 0
+    for _ in range(5):
+        stage.start_many(3, "small", seconds=0.05)
+        until = time.monotonic() + 1.5
+        while time.monotonic() < until:
+            removed += retention.retire_old_runs()
+            orphans.sweep()
+            time.sleep(0.05)
+    stage.wait(seconds=40)
+    # A run whose last step came to its end may be gone; no other.
+    ended = {UUID(line[1]) for line in stage.ledger() if (line[0], line[2]) == ("end", "second")}
+    stage.accepted -= ended - set(Run.objects.values_list("id", flat=True))
+    check({run.status for run in stage.runs()} == {"completed"}, f"{[run.status for run in stage.runs()]}")
+    check(removed > 8, f"only {removed} runs were removed")
+    return removed
