@@ -16,6 +16,7 @@ from stepwell.accounts.models import User
 from stepwell.core.ids import new_id
 from stepwell.core.status import AttemptStatus, RunStatus, StepStatus, Trigger
 from stepwell.engine.logfile import LogWriter
+from stepwell.execution.actions import next_run_number
 from stepwell.pipelines.models import Pipeline, Snapshot
 from stepwell.runs import events
 from stepwell.runs.logs import log_path
@@ -48,10 +49,10 @@ def make_run() -> dict[str, str]:
     with transaction.atomic():
         pipeline, _ = Pipeline.objects.get_or_create(name="live", slug="live")
         snapshot, _ = Snapshot.objects.get_or_create(pipeline=pipeline, number=1, defaults={"spec": {}})
-        newest = Run.objects.order_by("-number").values_list("number", flat=True).first() or 0
+        number = next_run_number()
         run = Run.objects.create(
-            number=newest + 1,
-            name=f"live-{newest + 1}",
+            number=number,
+            name=f"live-{number}",
             pipeline=pipeline,
             snapshot=snapshot,
             status=RunStatus.RUNNING,
