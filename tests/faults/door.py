@@ -68,7 +68,7 @@ class Visitor:
         #: path, status, seconds, whether it says when to come again
         self.seen: list[tuple[str, int, float, bool]] = []
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._visit)
+        self._thread = threading.Thread(target=self._visit, daemon=True)
         self._thread.start()
         stage.after(self.end)
 

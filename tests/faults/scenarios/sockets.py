@@ -85,7 +85,7 @@ def sockets_cut(stage: Stage) -> int:
     stage.after(proxy.close)
     run, attempt = _begin(stage, seconds=16.0)
     follower = Follower(proxy.port, sign_in(), attempt)
-    reader = threading.Thread(target=follower.follow, args=(1 << 40,), kwargs={"seconds": 60 * PATIENCE})
+    reader = threading.Thread(target=follower.follow, args=(1 << 40,), kwargs={"seconds": 60 * PATIENCE}, daemon=True)
     reader.start()
     for fault in ("reset", "cut", "half", "reset", "stall"):
         time.sleep(1)
@@ -145,7 +145,8 @@ def web_restarted(stage: Stage) -> int:
     run, attempt = _begin(stage, seconds=8.0)
     followers = [Follower(port, session, attempt) for _ in range(40)]
     readers = [
-        threading.Thread(target=one.follow, args=(1 << 40,), kwargs={"seconds": 90 * PATIENCE}) for one in followers
+        threading.Thread(target=one.follow, args=(1 << 40,), kwargs={"seconds": 90 * PATIENCE}, daemon=True)
+        for one in followers
     ]
     for reader in readers:
         reader.start()
