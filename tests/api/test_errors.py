@@ -6,7 +6,7 @@ import json
 import time
 
 import pytest
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.test import Client
 
 from stepwell.api.bodies import BodyRefused, read_json
@@ -63,9 +63,10 @@ def test_unexpected_errors_show_nothing_of_the_inside(viewer, monkeypatch, caplo
     assert response.json()["request_id"] in caplog.text
 
 
-def test_a_database_that_is_away_is_503_with_retry_after(viewer, monkeypatch):
+@pytest.mark.parametrize("kind", [OperationalError, InterfaceError])
+def test_a_database_that_is_away_is_503_with_retry_after(viewer, monkeypatch, kind):
     def fail(ref):
-        raise OperationalError("database is locked")
+        raise kind("database is locked")
 
     monkeypatch.setattr("stepwell.api.runs.find_run", fail)
     response = viewer.get("/runs/1")

@@ -111,6 +111,26 @@ def waiting():
 waiting()
 """
 
+#: Ctrl-C between the start of a transaction and Django's note of it, once the run has started
+PRESSED = """
+import sys
+from django.db.backends.sqlite3.base import DatabaseWrapper
+
+begin, write, told = DatabaseWrapper._start_transaction_under_autocommit, sys.stderr.write, []
+
+
+def begin_and_press(connection):
+    begin(connection)
+    if told:
+        told.clear()
+        raise KeyboardInterrupt
+
+
+DatabaseWrapper._start_transaction_under_autocommit = begin_and_press
+sys.stderr.write = lambda text: (told.append(text) if "has started" in text else None, write(text))[1]
+waiting()
+"""
+
 
 @pytest.fixture
 def instance(tmp_path):
@@ -151,6 +171,14 @@ class TestScripts:
         shown = instance.stepwell("runs", "show", "1").stdout
         assert re.search(r"slow +cancelled", shown), shown
         assert re.search(r"after +(cancelled|skipped)", shown), shown
+
+    def test_ctrl_c_as_a_transaction_begins_cancels_the_run_too(self, instance):
+        (instance.folder / "slow.py").write_text(SLOW.removesuffix("waiting()\n") + PRESSED)
+        done = instance.python("slow.py")
+
+        assert done.returncode in {130, -signal.SIGINT}, told(done)
+        assert "transaction" not in done.stderr, told(done)
+        assert only(instance.runs())["status"] == "cancelled"
 
 
 @pytest.fixture(scope="class")

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import RequestDataTooBig
-from django.db import OperationalError
+from django.db import DatabaseError, InterfaceError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -17,6 +17,7 @@ from stepwell.core.ids import new_id
 from stepwell.core.wire import ErrorAnswer
 from stepwell.errors import StepwellError
 from stepwell.kit import patience
+from stepwell.kit.steady import AWAY
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +97,8 @@ def add_handlers(api: NinjaAPI) -> None:
     api.add_exception_handler(HttpError, _http_error)
     api.add_exception_handler(Http404, _missing)
     api.add_exception_handler(RequestDataTooBig, _too_big)
-    api.add_exception_handler(OperationalError, _database_error)
+    for away in AWAY:
+        api.add_exception_handler(away, _database_error)
     api.add_exception_handler(Exception, unexpected)
 
 
@@ -186,7 +188,7 @@ def _too_big(request: HttpRequest, exc: RequestDataTooBig) -> HttpResponse:
     return _stepwell_error(request, TooLarge())
 
 
-def _database_error(request: HttpRequest, exc: OperationalError) -> HttpResponse:
+def _database_error(request: HttpRequest, exc: DatabaseError | InterfaceError) -> HttpResponse:
     log.error(
         "The database did not answer: %s %s (%s)", request.method, request.path, request_id(request), exc_info=exc
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.db import close_old_connections, transaction
+from django.db import close_old_connections, connection, transaction
 
 from stepwell.core.plan import Overrides, PipelineSpec, Plan
 from stepwell.core.status import TERMINAL_RUN, AttemptStatus, RunStatus, StepKind, StepStatus, Trigger
@@ -285,6 +285,8 @@ class _Loop:
 
     def _cancel(self, run: Run) -> None:
         self.interrupted = True
+        # Between the start of a transaction and its note of it, the interruption leaves one open.
+        connection.close()
         _say("Stopping: the run is cancelled.")
         try:
             with AnswerHere() as made:
