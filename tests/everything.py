@@ -78,8 +78,8 @@ TESTS = {
     "conformance": ["tests/conformance"],
     "tests without Django": ["-p", "no:django", *WITHOUT_DJANGO],
 }
-#: groups at the same time: one more than the two cores a machine has at least, as instances mostly wait
-LANES = 3
+#: groups at the same time: twice the two cores a machine has at least, as instances and browsers mostly wait
+LANES = 4
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -34,7 +34,9 @@ class RequestMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if request.path_info == _PROBE:
-            return self.get_response(request)
+            response = self.get_response(request)
+            response.setdefault("Cache-Control", "no-store")
+            return response
         signed_in = request.user.is_authenticated
         with timezone.override(_zone(request) if signed_in else None):
             response = self.get_response(request)
