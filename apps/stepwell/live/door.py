@@ -49,13 +49,15 @@ class Door:
     async def _watch(self) -> None:
         while self._sockets:
             await asyncio.sleep(RECHECK_SECONDS)
-            keys = {socket.scope["session"].session_key for socket in self._sockets}
+            # Who comes while these are asked for was asked at the door.
+            asked = set(self._sockets)
+            keys = {socket.scope["session"].session_key for socket in asked}
             try:
                 allowed = await database_sync_to_async(still_allowed)(keys)
             except DatabaseError:
                 log.exception("Nobody could be asked who may still watch; the next round asks again.")
                 continue
-            for socket in list(self._sockets):
+            for socket in asked & self._sockets:
                 if socket.scope["session"].session_key not in allowed:
                     await socket.end(CloseCode.SIGNED_OUT, "You are signed out.")
 
