@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -45,12 +46,12 @@ def prepared_home() -> Path:
 
 
 class _Warm:
-    """A process with our libraries loaded that forks for every command; see ``tests/warm.py``."""
+    """A process with our libraries, and ``more``, loaded that forks for every command; see ``tests/warm.py``."""
 
-    def __init__(self) -> None:
+    def __init__(self, more: tuple[str, ...]) -> None:
         self._address = str(Path(tempfile.mkdtemp(prefix="stepwell-warm-")) / "socket")
         self._process = subprocess.Popen(
-            [sys.executable, ROOT / "tests" / "warm.py", self._address],
+            [sys.executable, ROOT / "tests" / "warm.py", self._address, *more],
             env=_environment(),
             # it ends when this end of the pipe closes
             stdin=subprocess.PIPE,
@@ -81,7 +82,14 @@ class _Warm:
         return done
 
 
-_warm = cache(_Warm)
+_making_warm = threading.Lock()
+_warm_with = cache(_Warm)
+
+
+def _warm(libraries: tuple[str, ...]) -> _Warm:
+    # One of each, though several threads ask at once.
+    with _making_warm:
+        return _warm_with(libraries)
 
 
 def _environment() -> dict[str, str]:
@@ -97,6 +105,8 @@ class Instance:
     folder: Path
     #: False for tests that ask what a process has loaded
     warm: bool = True
+    #: libraries that the commands load and that are slow to load
+    libraries: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         home = self.folder / "home"
@@ -126,7 +136,9 @@ class Instance:
         """Run Python with ``words``, which begin with a file, ``-m`` or ``-c``; ``given`` is its standard input."""
         if not self.warm:
             return finish(self.start_python(*words), given=given)
-        return _warm().run(list(map(str, words)), folder=self.folder, environment=self.environment, given=given)
+        return _warm(self.libraries).run(
+            list(map(str, words)), folder=self.folder, environment=self.environment, given=given
+        )
 
     def start_python(self, *words: str | Path) -> subprocess.Popen[str]:
         """Start what ``python`` runs, and do not wait for it."""

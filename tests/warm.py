@@ -1,7 +1,8 @@
 """Starts Python processes for tests that have the libraries loaded already: each costs half a second otherwise.
 
-``python tests/warm.py SOCKET`` listens there and forks for every request; the fork runs what ``python WORDS...`` would
-run and ends as an interpreter does. It has nothing of Stepwell and no settings: they are read in the fork.
+``python tests/warm.py SOCKET [MODULE...]`` listens there, with these modules loaded too, and forks for every request;
+the fork runs what ``python WORDS...`` would run and ends as an interpreter does. It has nothing of Stepwell and no
+settings: they are read in the fork.
 """
 
 from __future__ import annotations
@@ -168,7 +169,7 @@ def become(request: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    for name in LIBRARIES:
+    for name in [*LIBRARIES, *sys.argv[2:]]:
         import_module(name)
     forks = Forks(sys.argv[1])
     print("ready", flush=True)

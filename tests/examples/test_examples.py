@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.commands import ROOT, Instance, finish, only, told
+from tests.commands import ROOT, Instance, only, told
 
+#: what the examples import
+LEARNING = ("pandas", "sklearn.datasets", "sklearn.ensemble", "sklearn.metrics", "sklearn.model_selection")
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 #: what each prints when it is given test_size=0.3
 CHANGED = {
@@ -39,9 +42,10 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
         commands[f"command {path.stem}"] = words
     download = ROOT / "examples/flaky_download.py"
     commands["never answered"] = ["-m", "stepwell", "run", download, "--param", "failures=9"]
-    instances = {name: Instance(folder=tmp_path_factory.mktemp("instance")) for name in commands}
-    started = {name: instances[name].start_python(*words) for name, words in commands.items()}
-    return {name: Ran(instance=instances[name], done=finish(process)) for name, process in started.items()}
+    instances = {name: Instance(folder=tmp_path_factory.mktemp("instance"), libraries=LEARNING) for name in commands}
+    with ThreadPoolExecutor(len(commands)) as pool:
+        done = {name: pool.submit(instances[name].python, *words) for name, words in commands.items()}
+    return {name: Ran(instance=instances[name], done=ended.result()) for name, ended in done.items()}
 
 
 @pytest.mark.parametrize("name", CHANGED)
@@ -94,7 +98,7 @@ def test_download_that_never_works_fails_the_run_and_tells_once(ran: dict[str, R
 
 
 def test_signed_report_is_refused_before_a_run_exists_while_there_is_no_key(tmp_path: Path) -> None:
-    instance = Instance(folder=tmp_path)
+    instance = Instance(folder=tmp_path, libraries=LEARNING)
     done = instance.stepwell("run", ROOT / "examples/nightly_report.py", "--param", "sign=true")
 
     assert done.returncode != 0
@@ -103,7 +107,7 @@ def test_signed_report_is_refused_before_a_run_exists_while_there_is_no_key(tmp_
 
 
 def test_report_is_signed_with_the_key_and_the_key_is_not_in_the_log(tmp_path: Path) -> None:
-    instance = Instance(folder=tmp_path)
+    instance = Instance(folder=tmp_path, libraries=LEARNING)
     key = "correct-horse-battery-staple"
     made = instance.stepwell("secrets", "create", "report-signing", "SIGNING_KEY", "--stdin", given=f"{key}\n")
     assert made.returncode == 0, told(made)
