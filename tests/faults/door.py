@@ -45,16 +45,17 @@ def answers(client: httpx.Client) -> bool:
         return False
 
 
-def person() -> User:
-    return User.objects.get_or_create(username="faults", defaults={"role": Role.OPERATOR})[0]
+def person(name: str = "faults") -> User:
+    return User.objects.get_or_create(username=name, defaults={"role": Role.OPERATOR})[0]
 
 
-def sign_in() -> str:
+def sign_in(name: str = "faults") -> str:
     """Return the key of a session of that person."""
+    user = person(name)
     session = import_module(settings.SESSION_ENGINE).SessionStore()
-    session[SESSION_KEY] = str(person().pk)
+    session[SESSION_KEY] = str(user.pk)
     session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-    session[HASH_SESSION_KEY] = person().get_session_auth_hash()
+    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     session.create()
     return str(session.session_key)
 
