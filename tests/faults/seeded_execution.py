@@ -15,8 +15,8 @@ MUTANTS = (
     Mutant(
         name="results are stored without the fence",
         file="execution/claims.py",
-        old="filter(id=self.attempt.id, fence=self.fence, status=AttemptStatus.RUNNING)",
-        new="filter(id=self.attempt.id)",
+        old='filter(id=Slot("attempt"), fence=Slot("fence"), status=AttemptStatus.RUNNING)',
+        new='filter(id=Slot("attempt"))',
         scenario="late_result",
     ),
     Mutant(
