@@ -6,8 +6,8 @@ from tests.faults.mutants import Mutant
 
 _NO_FENCE = (
     "execution/claims.py",
-    "filter(id=self.attempt.id, fence=self.fence, status=AttemptStatus.RUNNING)",
-    "filter(id=self.attempt.id)",
+    'filter(id=Slot("attempt"), fence=Slot("fence"), status=AttemptStatus.RUNNING)',
+    'filter(id=Slot("attempt"))',
 )
 _NO_HAND_BACK = ("execution/worker.py", "            self._hand_back(outcome)\n", "")
 _KILL_WITH_CONTROL = "            if child.pid:\n                trees.signal_tree(child.pid, signal.SIGKILL)\n"
