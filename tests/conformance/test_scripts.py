@@ -111,25 +111,40 @@ def waiting():
 waiting()
 """
 
-#: Ctrl-C between the start of a transaction and Django's note of it, once the run has started
+#: Ctrl-C at the start of the first transaction after the run has started
 PRESSED = """
-import sys
+import os, signal, sys
 from django.db.backends.sqlite3.base import DatabaseWrapper
 
 begin, write, told = DatabaseWrapper._start_transaction_under_autocommit, sys.stderr.write, []
 
 
+def press():
+    told.clear()
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+class Dropped:
+    def __del__(self):
+        press()
+
+
 def begin_and_press(connection):
     begin(connection)
     if told:
-        told.clear()
-        raise KeyboardInterrupt
+        PLACE()
 
 
 DatabaseWrapper._start_transaction_under_autocommit = begin_and_press
 sys.stderr.write = lambda text: (told.append(text) if "has started" in text else None, write(text))[1]
 waiting()
 """
+
+
+def press_after(process, stream, words):
+    """Press Ctrl-C once these words are in a line of the stream."""
+    assert any(words in line for line in stream)
+    process.send_signal(signal.SIGINT)
 
 
 @pytest.fixture
@@ -158,11 +173,8 @@ class TestScripts:
     def test_ctrl_c_stops_the_step_and_cancels_the_run(self, instance):
         (instance.folder / "slow.py").write_text(SLOW)
         process = instance.start_python("slow.py")
-        for line in process.stdout:
-            if "is running" in line:
-                break
+        press_after(process, process.stdout, "is running")
         pressed_at = time.monotonic()
-        process.send_signal(signal.SIGINT)
         done = finish(process)
 
         assert time.monotonic() - pressed_at < 5
@@ -172,13 +184,29 @@ class TestScripts:
         assert re.search(r"slow +cancelled", shown), shown
         assert re.search(r"after +(cancelled|skipped)", shown), shown
 
-    def test_ctrl_c_as_a_transaction_begins_cancels_the_run_too(self, instance):
-        (instance.folder / "slow.py").write_text(SLOW.removesuffix("waiting()\n") + PRESSED)
+    @pytest.mark.parametrize("place", ["press", "Dropped"], ids=["before Django notes it", "in a destructor"])
+    def test_ctrl_c_as_a_transaction_begins_cancels_the_run_too(self, instance, place):
+        (instance.folder / "slow.py").write_text(SLOW.removesuffix("waiting()\n") + PRESSED.replace("PLACE", place))
         done = instance.python("slow.py")
 
         assert done.returncode in {130, -signal.SIGINT}, told(done)
         assert "transaction" not in done.stderr, told(done)
         assert only(instance.runs())["status"] == "cancelled"
+
+    def test_a_second_ctrl_c_leaves_at_once(self, instance):
+        (instance.folder / "deaf.py").write_text(
+            SLOW.replace("import time", "import signal, time").replace(
+                'print("is', 'signal.signal(signal.SIGTERM, signal.SIG_IGN); print("is'
+            )
+        )
+        process = instance.start_python("deaf.py")
+        press_after(process, process.stdout, "is running")
+        press_after(process, process.stderr, "Press Ctrl-C again")
+        pressed_at = time.monotonic()
+        done = finish(process)
+
+        assert time.monotonic() - pressed_at < 2
+        assert done.returncode in {130, -signal.SIGINT}, told(done)
 
 
 @pytest.fixture(scope="class")

@@ -6,12 +6,13 @@ import os
 import sys
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from django.db import close_old_connections, connection, transaction
+from django.db import close_old_connections, transaction
 
 from stepwell.core.plan import Overrides, PipelineSpec, Plan
 from stepwell.core.status import TERMINAL_RUN, AttemptStatus, RunStatus, StepKind, StepStatus, Trigger
@@ -36,6 +37,7 @@ from stepwell.execution import (
 from stepwell.execution.claims import Claim, claim, waiting_of
 from stepwell.execution.doorbell import AnswerHere
 from stepwell.execution.flights import Flight, land
+from stepwell.execution.interrupts import CtrlC
 from stepwell.execution.news import Teller
 from stepwell.execution.steplog import open_log
 from stepwell.execution.watching import AttemptWatcher, StopRequests
@@ -83,7 +85,7 @@ def run_plan(
 
     Raises:
         NotFound: A step names a secret that does not exist.
-        KeyboardInterrupt: Ctrl-C; the run is cancelled first.
+        KeyboardInterrupt: Ctrl-C; the run is cancelled first. A second one while it is being cancelled leaves at once.
     """
     keep_connections()
     node = nodes.register(RunnerNode.Kind.SCRIPT, slots=parallel_steps())
@@ -129,6 +131,8 @@ class _Loop:
     group: Group = field(default_factory=Group)
     #: step -> its latest exception, base64 of what its own process pickled
     pickled: dict[UUID, str] = field(default_factory=dict)
+    ctrl_c: CtrlC = field(default_factory=CtrlC)
+    #: whether the run was asked to stop because of Ctrl-C
     interrupted: bool = False
     #: ended, and not yet written down
     landing: list[Supervision] = field(default_factory=list)
@@ -138,12 +142,8 @@ class _Loop:
             run = self._store(plan, snapshot, parameters)
         self.waiting.extend(self_made)
         _say(f"Run #{run.number} of {snapshot.pipeline.name} has started.")
-        while True:
-            try:
-                self._until_finished(run)
-                break
-            except KeyboardInterrupt:
-                self._cancel(run)
+        with self.ctrl_c:
+            self._until_finished(run)
         run.refresh_from_db()
         _say(
             f"Run #{run.number} {run.status}."
@@ -185,6 +185,8 @@ class _Loop:
                 while self.landing:
                     self._land(self.landing[0])
                     self.landing.pop(0)
+                if self.ctrl_c.was_pressed and not self.interrupted:
+                    self._cancel(run)
                 self._start_waiting()
                 self.teller.tell()
                 if now - looked_at >= _LOOK_SECONDS:
@@ -284,17 +286,12 @@ class _Loop:
         self.waiting.extend(made)
 
     def _cancel(self, run: Run) -> None:
+        with AnswerHere() as made, suppress(actions.RunFinished):
+            actions.cancel_run(run=run, by="Ctrl-C")
         self.interrupted = True
-        # Between the start of a transaction and its note of it, the interruption leaves one open.
-        connection.close()
-        _say("Stopping: the run is cancelled.")
-        try:
-            with AnswerHere() as made:
-                actions.cancel_run(run=run, by="Ctrl-C")
-        except actions.RunFinished:
-            return
         self.waiting.extend(made)
         self._look(run)
+        _say("Stopping: the run is cancelled. Press Ctrl-C again to leave at once.")
 
 
 def _need(claimed: Claim) -> room.Need:
