@@ -8,10 +8,13 @@ from uuid import UUID
 
 import pytest
 
-from stepwell.live import boxes, feeds
+from stepwell.live import boxes, desk, feeds
 from stepwell.live.boxes import Mailbox
+from stepwell.live.desk import MeFeed
 from stepwell.live.feeds import RunFeed
 from stepwell.live.wire import Topic, TopicKind
+from stepwell.runs.models import Run
+from tests import factories
 from tests.live import seed
 
 
@@ -95,3 +98,42 @@ def test_a_mailbox_whose_loop_is_gone_takes_nothing(loop):
     loop.close()
     box.put("{}")
     assert not box.has_room
+
+
+def test_nobody_is_told_numbers_older_than_their_page(db, loop, monkeypatch):
+    monkeypatch.setattr(desk, "_counted", (float("-inf"), {}))
+    one, other = (MeFeed(Topic(TopicKind.ME, factories.make_user().pk)) for _ in range(2))
+    one.join(Mailbox(loop), 0)
+    one.pump(10.0, stored=True)
+    # Counted a moment ago, and not true any more.
+    run = factories.make_run(status="failed")
+    Run.objects.filter(pk=run.pk).update(is_unresolved=True)
+    box = Mailbox(loop)
+    other.join(box, 0)
+    told = []
+    for now in (10.1, 10.2, 10.3, 10.45, 10.9):
+        other.pump(now, stored=now == 10.1)
+        told += [message["counts"]["unresolved"] for message in drain(box, loop)]
+    assert told == [1]
+
+
+def test_numbers_that_change_all_the_time_are_told_and_the_last_ones_too(db, loop, monkeypatch):
+    monkeypatch.setattr(desk, "_counted", (float("-inf"), {}))
+    people = []
+    for _ in range(20):
+        feed, box = MeFeed(Topic(TopicKind.ME, factories.make_user().pk)), Mailbox(loop)
+        feed.join(box, 0)
+        people.append((feed, box, []))
+    n = 0
+    for tick in range(300):
+        if tick < 200 and tick % 5 == 0:
+            Run.objects.filter(pk=factories.make_run(status="failed").pk).update(is_unresolved=True)
+            n += 1
+        for feed, box, told in people:
+            feed.pump(10 + tick * 0.02, stored=tick < 200)
+            told += [message["counts"]["unresolved"] for message in drain(box, loop)]
+    assert n == 40
+    for _, _, told in people:
+        assert told[-1] == n
+        assert len(told) > 5
+        assert told == sorted(told)

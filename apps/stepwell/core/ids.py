@@ -16,12 +16,13 @@ def event_id(owner: uuid.UUID | str, name: str) -> uuid.UUID:
 
 
 def new_id() -> uuid.UUID:
-    """Return a new UUIDv7: 48 bits of milliseconds since 1970, then 74 random bits."""
-    milliseconds = time.time_ns() // 1_000_000
-    random_bits = int.from_bytes(os.urandom(10), "big")
+    """Return a new UUIDv7: 48 bits of milliseconds since 1970, 12 of the millisecond's 4096 parts, 62 random bits."""
+    # Lists are in the order of ids: without the parts, what one process makes in a millisecond would stand by chance.
+    milliseconds, rest = divmod(time.time_ns(), 1_000_000)
+    random_bits = int.from_bytes(os.urandom(8), "big")
     value = (milliseconds & ((1 << 48) - 1)) << 80
     value |= 0x7 << 76
-    value |= ((random_bits >> 62) & 0xFFF) << 64
+    value |= (rest * 4096 // 1_000_000) << 64
     value |= 0b10 << 62
     value |= random_bits & ((1 << 62) - 1)
     return uuid.UUID(int=value)

@@ -25,13 +25,12 @@ def test_14_unresolved_failures_are_listed_and_counted_live(page, seeded):
     page.goto("/runs/unresolved/")
     page.wait_for_selector(LIVE, state="attached")
     made = seeded.hand("tests.e2e.dashboard.scene:five_failures", rerun=2, acknowledged=1)
-    deadline = time.monotonic() + 15
-    while number_in(page, BADGE) != before + 2:
-        assert time.monotonic() < deadline, "the badge did not follow"
-        page.wait_for_timeout(100)
     cause = page.locator(f'[data-cause="{made}"]')
-    cause.wait_for()
-    assert cause.locator("tbody tr").count() == 2
+    deadline = time.monotonic() + 15
+    # Badge and list follow at a pace of their own, and both pass 2 on the way up to 5.
+    while (told := (number_in(page, BADGE) - before, cause.locator("tbody tr").count())) != (2, 2):
+        assert time.monotonic() < deadline, f"badge and list still show {told}"
+        page.wait_for_timeout(100)
     cause.get_by_label("Note").fill("seen to it")
     cause.get_by_role("button", name="Acknowledge 2").click()
     page.get_by_text("2 failures acknowledged.").wait_for()
@@ -173,7 +172,9 @@ def test_24_who_waits_for_a_run_is_told_once(sign_in, seeded, heard):
     ]
 
 
-def test_27_palette_and_keys(page, scene, record_property):
+def test_27_palette_and_keys(page, seeded, scene, record_property):
+    for status, n in (("failed", 1), ("completed", 2)):
+        seeded.hand("tests.e2e.dashboard.seed:new_runs", n=n, status=status)
     page.goto(scene["run-failed"])
     page.wait_for_selector(LIVE, state="attached")
     took = page.evaluate(
