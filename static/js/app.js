@@ -7,7 +7,6 @@ import "./elements/copy-text.js";
 import "./elements/live-run.js";
 import "./elements/live-runs.js";
 import "./elements/frame-live.js";
-import "./elements/log-tail.js";
 import "./elements/log-view.js";
 import "./elements/panel-dock.js";
 import "./elements/run-graph.js";

@@ -10,10 +10,8 @@ import pytest
 from tests.plugins.server import Server
 
 DEADLINE = 10_000  # ms
-AT_END = """(() => { const { scrollTop, clientHeight, scrollHeight } = document.querySelector("log-tail");
+AT_END = """(() => { const { scrollTop, clientHeight, scrollHeight } = document.querySelector("log-view .log");
     return scrollTop + clientHeight >= scrollHeight - 2 })()"""
-SMALL_BOX = """() => { const sheet = new CSSStyleSheet(); document.adoptedStyleSheets = [sheet];
-    sheet.replaceSync("log-tail { display: block; height: 200px; overflow: auto }") }"""
 COUNT_RELOADS = """() => { window.seen = 0;
     document.getElementById("part").addEventListener("live", () => { window.seen += 1 }) }"""
 
@@ -57,7 +55,6 @@ def show(page, server, body):
     policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:"
     html = f"""<!doctype html><html><head><title>page</title>
         <link id="favicon" rel="icon" href="/static/icons/favicon-running.svg">
-        <link rel="stylesheet" href="/static/css/components/log.css">
         <link rel="stylesheet" href="/static/css/components/state.css">
         <script type="module" src="/static/js/app.js"></script></head>
         <body data-socket="/ws/"><span id="connection" data-state="off"></span>{body}</body></html>"""
@@ -81,22 +78,23 @@ def wait_until(page, expression):
 
 
 def line_numbers(page):
-    return page.eval_on_selector_all("log-tail .line", "lines => lines.map(line => Number(line.id.slice(1)))")
+    return page.eval_on_selector_all("log-view .line", "lines => lines.map(line => Number(line.id.slice(1)))")
 
 
-def tail(ids, after=0):
-    return f'<log-tail class="log" attempt="{ids["attempt"]}" after="{after}"></log-tail>'
+def show_run(page, server, ids):
+    """Open the page of the run; its panel shows the log of the step that runs."""
+    number = server.hand("tests.live.seed:number_of", run=ids["run"])
+    page.goto(f"{server.url}/runs/{number}/")
+    expect_state(page, "live")
 
 
 def test_a_printed_line_appears_on_the_run_page_without_a_reload(page, server, ids, write):
     write("before the page\n")
-    number = server.hand("tests.live.seed:number_of", run=ids["run"])
-    page.goto(f"{server.url}/runs/{number}/")
+    show_run(page, server, ids)
     page.wait_for_selector("text=before the page")
     page.evaluate("window.isTheSamePage = true")
-    expect_state(page, "live")
     write("after the page\n")
-    page.wait_for_selector("log-tail .line >> text=after the page")
+    page.wait_for_selector("log-view .line >> text=after the page")
     assert page.evaluate("window.isTheSamePage")
     assert line_numbers(page) == [1, 2]
 
@@ -122,48 +120,54 @@ def test_the_list_shows_a_new_run_without_a_reload(page, server):
 
 
 def test_lines_are_safe_and_an_unfinished_one_is_replaced(page, server, ids, write):
-    show(page, server, tail(ids))
+    show_run(page, server, ids)
     write("<img src=x onerror=alert(1)><script>alert(2)</script>\n\x1b[31mred\x1b[0m 10%")
     page.wait_for_selector("#L2 >> text=red 10%")
     write("\r20%\nthird\n")
     page.wait_for_selector("#L3 >> text=third")
     assert page.inner_text("#L2 span") == "20%"
     assert "<script>alert(2)</script>" in page.inner_text("#L1")
-    assert page.query_selector("log-tail img, log-tail script") is None
+    assert page.query_selector("log-view .log img, log-view .log script") is None
     assert line_numbers(page) == [1, 2, 3]
 
 
 def test_the_log_stays_where_the_person_reads_and_counts_what_is_new(page, server, ids, write):
-    page.set_viewport_size({"width": 800, "height": 300})
-    show(page, server, f'<div class="log-frame">{tail(ids)}</div>')
-    page.evaluate(SMALL_BOX)
+    show_run(page, server, ids)
     write("".join(f"line {number}\n" for number in range(1, 101)))
     page.wait_for_selector("#L100")
     wait_until(page, AT_END)
-    page.evaluate("document.querySelector('log-tail').scrollTop = 300")
+    page.evaluate("document.querySelector('log-view .log').scrollTop = 300")
+    page.wait_for_selector("#L16")
     write("".join(f"line {number}\n" for number in range(101, 131)))
     page.wait_for_selector("button.pill >> text=30 new lines")
-    assert page.evaluate("document.querySelector('log-tail').scrollTop") == 300
+    assert page.evaluate("document.querySelector('log-view .log').scrollTop") == 300
     page.click("button.pill")
+    page.wait_for_selector("#L130")
     wait_until(page, AT_END)
     assert page.query_selector("button.pill") is None
-    assert line_numbers(page) == list(range(1, 131))
+    shown = line_numbers(page)
+    assert shown == list(range(shown[0], 131))
 
 
-def test_a_long_log_keeps_its_last_lines_and_says_so(page, server, ids, write):
-    show(page, server, tail(ids))
+def test_any_line_of_a_long_log_is_reached_in_the_panel_and_found_by_its_words(page, server, ids, write):
     for start in range(0, 7000, 1000):
         write("".join(f"line {start + number}\n" for number in range(1, 1001)))
+    show_run(page, server, ids)
     page.wait_for_selector("#L7000")
-    assert line_numbers(page) == list(range(2001, 7001))
-    assert "Lines 1 to 2,000" in page.inner_text(".log__note")
+    assert len(line_numbers(page)) < 200
+    page.evaluate("document.querySelector('log-view .log').scrollTop = 0")
+    page.wait_for_selector("#L1 >> text=line 1")
+    address = page.url
+    page.fill("log-view [name=q]", "line 3500")
+    page.wait_for_selector("[data-part=count] >> text=1 of 1")
+    page.wait_for_selector("#L3500 >> text=line 3500")
+    assert page.url == address
 
 
 def test_a_tab_that_was_offline_goes_on_without_a_gap(page, server, ids, write):
-    show(page, server, tail(ids))
+    show_run(page, server, ids)
     write("one\n")
     page.wait_for_selector("#L1")
-    expect_state(page, "live")
     page.context.set_offline(True)
     expect_state(page, "reconnecting")
     write("two\nthree\n")
@@ -237,9 +241,7 @@ def test_new_runs_are_counted_while_the_person_is_down_the_list(page, server, id
 def test_one_tab_has_one_socket(page, server, ids, write):
     sockets = []
     page.on("websocket", lambda socket: sockets.append(socket))
-    show(
-        page, server, f'<live-run run="{ids["run"]}" after="1">{tail(ids)}{tail(ids)}</live-run><live-runs></live-runs>'
-    )
-    write("for both\n")
-    wait_until(page, "document.querySelectorAll('#L1').length === 2")
+    show_run(page, server, ids)
+    write("on the same socket as the run\n")
+    page.wait_for_selector("#L1")
     assert len(sockets) == 1

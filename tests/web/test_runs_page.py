@@ -270,7 +270,7 @@ def test_htmx_gets_what_changed_beside_one_another(as_charlie: Client) -> None:
 
     changed = read(as_charlie.get(address, headers=headers))
     assert {"panel-head", "panel-log"} <= {element["id"] for element in changed.all(hx_swap_oob="true")}
-    assert changed.one("log-tail").one("div", class_="line").text == "1 again"
+    assert changed.one("log-view").one("div", class_="line").text == "1 again"
 
 
 def test_the_attempt_asked_for_stays_when_a_new_one_begins(as_charlie: Client) -> None:
@@ -377,7 +377,7 @@ def test_a_panel_nobody_chose_follows_the_run(as_charlie: Client) -> None:
 
     assert page.one("tr", aria_selected="true")["data-step"] == "b"
     assert page.one("div", id="panel-head").one("h2").text == "b"
-    assert page.one("log-tail").one("div", class_="line").text == "1 from b"
+    assert page.one("log-view").one("div", class_="line").text == "1 from b"
 
 
 def test_a_chosen_step_stays_while_the_run_goes_on(as_charlie: Client) -> None:

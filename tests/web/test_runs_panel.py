@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from datetime import timedelta
 
@@ -120,7 +121,9 @@ def test_the_end_of_the_log_is_in_the_panel_as_lines(as_charlie: Client) -> None
     lines = log.all("div", class_="line")
     assert [lines[0]["id"], lines[-1]["id"], len(lines)] == ["L502", "L1001", 500]
     assert lines[-1].one("span", class_="a31").text == "red"
-    assert "Lines 1 to 501 are not shown here." in log.text
+    assert "Lines 1 to 501 are in the whole log" in log.text
+    assert log.one("a", class_="link")["href"] == f"/runs/{run.number}/logs/train/1/?first=1"
+    assert log.one("form")["action"] == f"/runs/{run.number}/logs/train/1/"
 
 
 def test_a_log_that_still_grows_is_followed_from_its_last_line(as_charlie: Client) -> None:
@@ -128,11 +131,14 @@ def test_a_log_that_still_grows_is_followed_from_its_last_line(as_charlie: Clien
     step = factories.make_step(run, "train", status="running", attempts=False)
     attempt = factories.make_attempt(step, status="running", log="one\ntwo\nthr")
 
-    tail = open_run(as_charlie, run).one("log-tail")
+    view = open_run(as_charlie, run).one("log-view")
 
-    assert tail["attempt"] == str(attempt.id)
-    assert tail["after"] == "8"
-    assert [line["id"] for line in tail.all("div", class_="line")] == ["L1", "L2", "L3"]
+    assert view["attempt"] == str(attempt.id)
+    assert view["url"] == f"/runs/{run.number}/logs/train/1/"
+    assert "live" in view.attributes
+    outline = json.loads(view.one("script").text)
+    assert (outline["lines"], outline["after"]) == (3, 8)
+    assert [line["id"] for line in view.all("div", class_="line")] == ["L1", "L2", "L3"]
 
 
 def test_an_option_that_is_only_a_name_reads_as_that_name(as_charlie: Client) -> None:

@@ -18,7 +18,7 @@ from stepwell.runs.logs import log_path
 from stepwell.runs.models import Attempt
 from stepwell.web import present
 
-#: lines in the panel of the run page, on one page of the log, and on a page that leaves lines out
+#: lines rendered in the panel of the run page, on one page of the log, and on a page that leaves lines out
 TAIL_LINES = 500
 PAGE_LINES = 500
 FILTERED_LINES = 200
@@ -36,10 +36,6 @@ class LogWindow:
     latest: int
     n_lines: int
     size: str
-    #: the offset a live page goes on from: the last line's start, which may not be whole yet
-    after: int
-    #: more may come, and the window ends where the log does
-    is_live: bool
     dropped: str
 
     @property
@@ -47,9 +43,23 @@ class LogWindow:
         return present.count(self.n_lines, "line")
 
 
-def tail(run_id: UUID, attempt: Attempt, *, count: int = TAIL_LINES) -> LogWindow:
-    """Return the last ``count`` lines of an attempt's log."""
-    return window(run_id, attempt, first=None, count=count)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogTail:
+    """The end of one attempt's log, and what a viewer needs to reach the rest."""
+
+    window: LogWindow
+    outline: dict[str, Any]
+    is_growing: bool
+
+
+def tail(run_id: UUID, attempt: Attempt) -> LogTail:
+    """Return the end of an attempt's log."""
+    return LogTail(
+        # The outline first: a live page goes on from where it ends, and a line both have is shown once.
+        outline=outline(run_id, attempt),
+        window=window(run_id, attempt, first=None, count=TAIL_LINES),
+        is_growing=may_grow(run_id, attempt),
+    )
 
 
 def window(run_id: UUID, attempt: Attempt, *, first: int | None, count: int = PAGE_LINES) -> LogWindow:
@@ -103,28 +113,20 @@ def outline(run_id: UUID, attempt: Attempt) -> dict[str, Any]:
 
 
 def _window(reader: LogReader, attempt: Attempt, found: list[LogLine], n_lines: int) -> LogWindow:
-    latest = found[-1] if found else None
-    reaches_end = latest is None or latest.number >= n_lines
     return LogWindow(
         attempt_id=str(attempt.id),
         lines=html(found),
         first=found[0].number if found else 0,
-        latest=latest.number if latest else 0,
+        latest=found[-1].number if found else 0,
         n_lines=n_lines,
         size=present.size(reader.n_bytes),
-        after=latest.offset if latest else 0,
-        is_live=reaches_end and _may_grow(reader, attempt),
         dropped=present.size(attempt.log_dropped_bytes) if attempt.log_dropped_bytes else "",
     )
 
 
 def may_grow(run_id: UUID, attempt: Attempt) -> bool:
     """Return whether more lines may come."""
-    return _may_grow(LogReader(log_path(run_id, attempt.id)), attempt)
-
-
-def _may_grow(reader: LogReader, attempt: Attempt) -> bool:
     if attempt.log_sealed:
         return False
     # Hooks may still write after the outcome is stored; without a file nothing ever ran.
-    return attempt.status not in TERMINAL_ATTEMPT or reader.path.is_file()
+    return attempt.status not in TERMINAL_ATTEMPT or log_path(run_id, attempt.id).is_file()

@@ -50,7 +50,7 @@ def _overview(request: WebRequest, run: Run) -> dict[str, Any]:
     view = read_view(request.GET)
     table = step_table(run, view)
     panel, asked = open_panel(request, run, table.selected)
-    log_shown = panel.log.attempt_id if panel and panel.log else None
+    log_shown = panel.log.window.attempt_id if panel and panel.log else None
     return {
         "table": table,
         "panel": panel,

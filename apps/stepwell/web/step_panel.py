@@ -80,7 +80,7 @@ class StepPanel:
     #: the tab that is open, and all of them
     part: str
     parts: list[Tab]
-    log: log_view.LogWindow | None
+    log: log_view.LogTail | None
     #: what the open tab shows, where it is not the log
     shown: dict[str, Any] = field(default_factory=dict)
     #: says whether what a browser shows of the step is still true

@@ -1,5 +1,6 @@
 // <log-view>: one attempt's log of any length. Only the rows in view are in the page; lines come from the server by number,
 // and over the tab's socket while the log grows. Without scripts the page it upgrades is a window of lines with links.
+// `inset` is one in a page about something else: what is searched for there is not in the address.
 import { Folds } from "../lib/log/folds.js";
 import { LogBar } from "../lib/log/bar.js";
 import { Painter } from "../lib/log/painter.js";
@@ -131,7 +132,7 @@ class LogView extends HTMLElement {
   }
 
   #open() {
-    this.take(JSON.parse(document.getElementById("log-outline").textContent));
+    this.take(JSON.parse(this.querySelector("script").textContent));
     if (this.picks.range) this.#toPicks();
     else if (!this.bar.finder.query.toString()) this.tail.pin();
     this.tail.open();

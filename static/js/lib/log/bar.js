@@ -19,7 +19,7 @@ export class LogBar {
     view.addEventListener("click", (event) => this.#clicked(event), options);
     document.addEventListener("keydown", (event) => this.#pressed(event), options);
     this.#part("wrap").addEventListener("change", (event) => this.#wrap(event.target.checked), options);
-    this.#part("times").addEventListener("change", (event) => this.#showTimes(event.target.checked), options);
+    this.#part("times")?.addEventListener("change", (event) => this.#showTimes(event.target.checked), options);
     this.#showCount();
     if (localStorage.getItem(WRAP)) view.wrap((this.#part("wrap").checked = true));
   }
@@ -32,6 +32,7 @@ export class LogBar {
   showLevels(counts) {
     for (const [level, count] of Object.entries(counts)) {
       const place = this.#form.querySelector(`[data-count="${level}"]`);
+      if (!place) continue;
       place.textContent = count.toLocaleString("en");
       place.classList.toggle("is-none", !count);
       for (const button of this.#form.querySelectorAll(`[data-level="${level}"] button`)) button.disabled = !count;
@@ -70,6 +71,7 @@ export class LogBar {
 
   #showDownload() {
     const link = this.#part("download-shown");
+    if (!link) return;
     const query = this.finder.query.toString();
     link.hidden = !query;
     link.href = `${this.#view.url}download?${query}`;
@@ -91,6 +93,7 @@ export class LogBar {
   #pressed(event) {
     if (event.key.toLowerCase() !== "f" || !(event.ctrlKey || event.metaKey) || event.shiftKey || event.altKey) return;
     const box = this.#form.elements.q;
+    if (this.#view.hasAttribute("inset") && !this.#view.contains(document.activeElement)) return;
     // A second time it is the browser's own search.
     if (document.activeElement === box) return;
     event.preventDefault();

@@ -1,4 +1,5 @@
-// The form above a log: words, levels and source, as they stand in the address; which lines match is asked of the server.
+// The form above a log: words, levels and source, as they stand in the address where the page is about the log; which lines
+// match is asked of the server. The form of an inset log has fewer fields.
 import { ask } from "./asking.js";
 
 const TYPING = 250; // ms without a key until a search begins
@@ -13,6 +14,7 @@ export class Finder {
   error = "";
   #form;
   #url;
+  #isInAddress;
   #changed;
   #timer = 0;
   #search = null;
@@ -22,11 +24,12 @@ export class Finder {
   /** `changed(isNew)` is called when lines were found; `isNew` says for something else than before. */
   constructor(form, url, changed) {
     [this.#form, this.#url, this.#changed] = [form, url, changed];
+    this.#isInAddress = !form.closest("[inset]");
     const options = { signal: this.#listeners.signal };
     form.addEventListener("submit", (event) => event.preventDefault(), options);
     form.addEventListener("input", (event) => event.target.name === "q" && this.#typed(), options);
     form.addEventListener("change", (event) => FIELDS.includes(event.target.name) && this.#chose(event.target), options);
-    addEventListener("popstate", () => this.#restore(), options);
+    if (this.#isInAddress) addEventListener("popstate", () => this.#restore(), options);
     if (this.query.toString()) this.#run();
   }
 
@@ -58,9 +61,9 @@ export class Finder {
   /** Return the pattern that finds the words in a row, or null when it is better not tried in the browser. */
   get pattern() {
     if (!this.text || !this.isComplete) return null;
-    const words = this.#form.elements.re.checked ? this.text : this.text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+    const words = this.#form.elements.re?.checked ? this.text : this.text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
     try {
-      return new RegExp(words, this.#form.elements.case.checked ? "gu" : "giu");
+      return new RegExp(words, this.#form.elements.case?.checked ? "gu" : "giu");
     } catch {
       return null;
     }
@@ -92,8 +95,8 @@ export class Finder {
     clearTimeout(this.#timer);
     this.#timer = 0;
     const query = this.query.toString();
-    if (query === new URLSearchParams(location.search).toString() && query === this.#used) return;
-    history[method](null, "", `${location.pathname}${query && `?${query}`}${location.hash}`);
+    if (query === this.#used && !(this.#isInAddress && query !== new URLSearchParams(location.search).toString())) return;
+    if (this.#isInAddress) history[method](null, "", `${location.pathname}${query && `?${query}`}${location.hash}`);
     this.#run();
   }
 
