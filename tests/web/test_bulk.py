@@ -92,6 +92,18 @@ def test_what_does_not_fit_is_refused(as_bob: Client, sent: dict[str, str], what
     assert not BulkJob.objects.exists()
 
 
+def test_no_filter_of_many_is_left_out(as_bob: Client) -> None:
+    factories.make_run()
+    query = "&".join(f"tag={number}{'a' * 190}" for number in range(19)) + "&tag=last"
+
+    for answer in (
+        as_bob.get("/bulk/new/", {"act": "cancel", "all": "1", "query": query}),
+        as_bob.post("/bulk/new/", {"act": "cancel", "all": "1", "query": query, "reason": "x"}),
+    ):
+        assert "too many filters" in read(answer, status=422).text
+    assert not BulkJob.objects.exists()
+
+
 def test_viewers_see_acts_and_may_not_begin_one(as_charlie: Client) -> None:
     factories.make_run()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from datetime import timedelta
+from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
@@ -124,6 +125,30 @@ def test_chips_and_text_say_the_same(as_charlie: Client) -> None:
     assert as_charlie.get("/runs/", {"q": text})["Location"] == address
     assert as_charlie.get("/runs/", {"q": "", "sort": "-took"})["Location"] == "/runs/?sort=-took"
     assert as_charlie.get("/runs/", {"q": ""})["Location"] == "/runs/?view=all"
+
+
+@pytest.mark.parametrize(
+    ("tag", "word"),
+    [
+        ("//host/a", 'tag:"//host/a"'),
+        ('6" pipe', 'tag:"6"" pipe"'),
+        ('"', 'tag:""""'),
+        ("a" * 199 + " b", "tag:" + "a" * 199),
+    ],
+)
+def test_a_tag_of_odd_text_is_spelled_so_that_it_is_read_back(as_charlie: Client, tag: str, word: str) -> None:
+    page = read(as_charlie.get("/runs/", {"tag": tag}))
+    text = page.one("div", class_="filters").one("input", name="q")["value"]
+
+    assert text == word
+    kept = tag[:200].rstrip()
+    assert as_charlie.get("/runs/", {"q": text})["Location"] == f"/runs/?{urlencode({'tag': kept})}"
+
+
+def test_a_line_too_long_to_be_read_whole_is_refused(as_charlie: Client) -> None:
+    page = read(as_charlie.get("/runs/", {"q": "tag:a " * 4000}), status=422)
+
+    assert "They may be 20000" in page.text
 
 
 def test_text_with_a_filter_there_is_not_is_refused_in_words(as_charlie: Client) -> None:

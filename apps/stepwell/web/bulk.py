@@ -26,6 +26,8 @@ _SAMPLE = 8
 _MOST_TICKED = 1000
 _ITEMS_SHOWN = 200
 _JOBS_SHOWN = 50
+#: as an act keeps it
+_LONGEST_QUERY = 2000
 #: what each act does, in the words of the page that asks for a reason
 _WORDS = {
     BulkJob.Act.RERUN: "Each is run again as a whole, with the parameters and options it had.",
@@ -60,7 +62,10 @@ def new(request: WebRequest) -> HttpResponse:
 def _chosen(asked: QueryDict) -> tuple[QuerySet[Run], str]:
     """Return the runs a form chose, and the filters they were chosen by when it is all of them."""
     if asked.get("all"):
-        query = run_filters.canonical(QueryDict(asked.get("query", "")[:4000]))
+        query = run_filters.canonical(QueryDict(asked.get("query", "")))
+        if len(query) > _LONGEST_QUERY:
+            # Of a query that was cut other runs would be chosen.
+            raise UsageError("There are too many filters to act on all runs they show.", hint="Take some away.")
         return run_filters.read(QueryDict(query)).apply(Run.objects.all()), query
     ticked = asked.getlist("run")[:_MOST_TICKED]
     numbers = [int(text) for text in ticked if text.isascii() and text.isdigit() and len(text) < 16]
@@ -78,7 +83,7 @@ def _confirm(request: WebRequest, asked: QueryDict, runs: QuerySet[Run]) -> Http
         "words": _WORDS[act],
         "total": total,
         "most": bulk.MOST_RUNS,
-        "filters": run_query.write(run_filters.read(QueryDict(query[:4000]))) if query else "",
+        "filters": run_query.write(run_filters.read(QueryDict(query))) if query else "",
         "rows": run_rows(list(listed(runs.order_by("-id"))[:_SAMPLE])),
         "n_more": max(0, total - _SAMPLE),
         "sent": _sent(asked),

@@ -195,7 +195,7 @@ def _label(name: str, value: str, pipelines: dict[str, str]) -> str:
 
 
 def _given(query: QueryDict, name: str) -> tuple[str, ...]:
-    cleaned = (value.replace("\0", "").strip()[:_MAX_TEXT] for value in query.getlist(name))
+    cleaned = (value.replace("\0", "").strip()[:_MAX_TEXT].rstrip() for value in query.getlist(name))
     values = tuple(dict.fromkeys(value for value in cleaned if value))
     if len(values) > _MOST_VALUES:
         raise UsageError(f"The filter {name} has {len(values)} values.", hint=f"It takes up to {_MOST_VALUES}.")

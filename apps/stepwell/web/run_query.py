@@ -10,8 +10,10 @@ from stepwell.errors import UsageError
 from stepwell.web.access import shown
 from stepwell.web.run_filters import MANY, NAMES, Filters
 
-_TOKEN = re.compile(r'(?:(?P<name>[a-z]+):)?(?:"(?P<quoted>[^"]*)"|(?P<plain>\S+))')
-_LONGEST = 2000
+#: a quote within quotes is written twice
+_TOKEN = re.compile(r'(?:(?P<name>[a-z]+):)?(?:"(?P<quoted>(?:[^"]|"")*)"|(?P<plain>\S+))')
+#: what all filters with all values a list takes may need
+_LONGEST = 20_000
 
 
 def write(filters: Filters) -> str:
@@ -23,12 +25,14 @@ def read(text: str) -> QueryDict:
     """Return the address's form of a line of filters; words without a name are looked for as one text.
 
     Raises:
-        UsageError: It names a filter there is not.
+        UsageError: It names a filter there is not, or is too long.
     """
+    if len(text) > _LONGEST:
+        raise UsageError(f"The filters are {len(text)} characters.", hint=f"They may be {_LONGEST}. Take some away.")
     query, words = QueryDict(mutable=True), []
-    for token in _TOKEN.finditer(text.replace("\0", "")[:_LONGEST]):
-        name, value = token["name"], token["quoted"] if token["quoted"] is not None else token["plain"]
-        if name is None or value.startswith("//"):
+    for token in _TOKEN.finditer(text.replace("\0", "")):
+        name, value = token["name"], token["plain"] or token["quoted"].replace('""', '"')
+        if name is None or (token["plain"] or "").startswith("//"):
             words.append(value if name is None else token[0])
             continue
         if name not in NAMES:
@@ -45,7 +49,17 @@ def read(text: str) -> QueryDict:
 
 
 def _word(name: str, value: str) -> str:
-    value = value.replace('"', "")
+    prefix = "" if name == "text" else f"{name}:"
+    if _is_plain(name, value):
+        return prefix + value
+    doubled = value.replace('"', '""')
+    return f'{prefix}"{doubled}"'
+
+
+def _is_plain(name: str, value: str) -> bool:
+    """Return whether a value is read back as it is without quotes."""
+    if '"' in value:
+        return False
     if name == "text":
-        return f'"{value}"' if ":" in value else value
-    return f'{name}:"{value}"' if re.search(r"\s", value) or not value else f"{name}:{value}"
+        return ":" not in value and " ".join(value.split()) == value
+    return not re.search(r"\s", value) and not value.startswith("//")

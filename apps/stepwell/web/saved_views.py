@@ -119,7 +119,7 @@ def view_list(request: WebRequest) -> HttpResponse:
 
 
 def _save(request: WebRequest) -> HttpResponse:
-    query = run_filters.canonical(QueryDict(request.POST.get("query", "")[:4000]))
+    query = run_filters.canonical(QueryDict(request.POST.get("query", "")))
     view = view_actions.save_view(
         user=request.user,
         name=request.POST.get("name", ""),
