@@ -76,15 +76,20 @@ def _begin(stage: Stage, **parameters: Any) -> tuple[Run, object]:
     return run, stage.attempts(run, "first")[0].id
 
 
-@scenario("F54", limit=120)
-def sockets_cut(stage: Stage) -> int:
-    """Sockets of a page are reset, swallowed, half-open and cut in a message: its log goes on without gap or double."""
+def _begin_behind_proxy(stage: Stage, *, seconds: float) -> tuple[Proxy, Run, object]:
+    """Begin a run whose log can be followed through a line that we may cut."""
     stage.runner(**STEADY)
     port = free_port()
     open_door(stage, port=port)
     proxy = Proxy(port)
     stage.after(proxy.close)
-    run, attempt = _begin(stage, seconds=16.0)
+    return proxy, *_begin(stage, seconds=seconds)
+
+
+@scenario("F54", limit=120)
+def sockets_cut(stage: Stage) -> int:
+    """Sockets of a page are reset, swallowed, half-open and cut in a message: its log goes on without gap or double."""
+    proxy, run, attempt = _begin_behind_proxy(stage, seconds=16.0)
     follower = Follower(proxy.port, sign_in(), attempt)
     reader = threading.Thread(target=follower.follow, args=(1 << 40,), kwargs={"seconds": 60 * PATIENCE}, daemon=True)
     reader.start()
@@ -179,12 +184,7 @@ def page_cut_off(stage: Stage) -> int:
         raise NotHere("there is no Chromium")
     from playwright.sync_api import sync_playwright
 
-    stage.runner(**STEADY)
-    port = free_port()
-    open_door(stage, port=port)
-    proxy = Proxy(port)
-    stage.after(proxy.close)
-    run, _ = _begin(stage, seconds=25.0)
+    proxy, run, _ = _begin_behind_proxy(stage, seconds=25.0)
     session = sign_in()
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     with sync_playwright() as playwright:
