@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import ipaddress
 import json
 import socket
 import threading
@@ -223,6 +224,42 @@ def test_e_mail_goes_through_apprise_to_a_real_mail_server():
     assert delivery.status == "done", delivery.error
     assert f"train #{run.number} failed" in mail.received
     assert "rcpt TO:<ana@example.org>" in mail.received
+
+
+def lead(monkeypatch, names):
+    """Have names lead to places, as somebody's DNS would."""
+    real = socket.getaddrinfo
+
+    def look(host, port, *args, **kwargs):
+        return real(names.get(host, host), port, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look)
+
+
+def test_a_name_without_a_dot_leads_apprise_to_no_private_address(heard, settings, monkeypatch):
+    settings.ALERT_NETWORKS = []
+    lead(monkeypatch, {"redis": "127.0.0.1"})
+    make_rule(f"ntfy://redis:{heard.server.server_port}/topic", kind="apprise")
+    end("failed")
+
+    delivering.deliver_due()
+
+    delivery = Delivery.objects.get()
+    assert delivery.status == "dead"
+    assert "127.0.0.1, which is not a public address" in delivery.error
+    assert heard.requests == []
+
+
+def test_apprise_is_not_redirected_to_a_private_address(heard, settings):
+    settings.ALERT_NETWORKS = [ipaddress.ip_network("127.0.0.1/32")]
+    heard.answers = [(307, {"Location": f"http://127.0.0.2:{heard.server.server_port}/"}, b"")]
+    make_rule(f"ntfy://127.0.0.1:{heard.server.server_port}/topic", kind="apprise")
+    end("failed")
+
+    delivering.deliver_due()
+
+    assert "127.0.0.2, which is not a public address" in Delivery.objects.get().error
+    assert len(heard.requests) == 1
 
 
 class MailServer:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.views.decorators.debug import sensitive_variables
 
-from stepwell.alerts import outbound
+from stepwell.alerts import leash, outbound
 from stepwell.errors import ConfigError, Unavailable, UsageError
 
 #: services by their schema in an apprise address; those that run programs or write files are not among them
@@ -66,7 +66,9 @@ def send(url: str, *, title: str, body: str) -> None:
     for host in {getattr(service, "smtp_host", None) or getattr(service, "host", None)} - {None, ""}:
         if "." in host or ":" in host or host == "localhost":
             outbound.resolve(host, 443)
-    if not service.notify(title=title, body=body):
+    with leash.public_only():
+        is_taken = service.notify(title=title, body=body)
+    if not is_taken:
         raise Unavailable(f"{service.service_name} did not take the message.")
 
 
