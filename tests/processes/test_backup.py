@@ -10,7 +10,7 @@ import tarfile
 
 import pytest
 
-from tests.commands import Instance, told
+from tests.commands import Instance, finish, told
 from tests.processes.instance import RunningInstance
 from tests.processes.pipelines import FILES
 
@@ -90,6 +90,23 @@ def test_a_folder_that_holds_something_is_left_alone_unless_told(copied, tmp_pat
     assert (aside / "logs" / "old.log").read_text() == "old"
     assert (aside / "stepwell.db").exists()
     assert len(there.runs()) == 5
+
+
+def test_nothing_is_put_back_under_a_runner_that_works(copied, tmp_path):
+    backup, *_ = copied
+    there = Instance(folder=tmp_path)
+    runner = there.start_python("-m", "stepwell", "runner")
+    try:
+        assert "is ready with" in runner.stderr.readline()
+        refused = there.stepwell("restore", backup, "--replace")
+    finally:
+        runner.terminate()
+        finish(runner)
+    assert refused.returncode == 1
+    assert f"A runner works with it: process {runner.pid}" in refused.stderr
+    assert not list((tmp_path / "home").glob(".replaced-*"))
+    done = there.stepwell("restore", backup, "--replace")
+    assert done.returncode == 0, told(done)
 
 
 def test_a_damaged_backup_is_refused_before_anything_is_changed(copied, tmp_path):

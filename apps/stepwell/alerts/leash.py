@@ -1,4 +1,4 @@
-"""A leash for libraries that call addresses people entered: what they connect to is checked, not what they were given."""
+"""A leash for libraries that call addresses people entered: what they connect to is checked."""
 
 from __future__ import annotations
 

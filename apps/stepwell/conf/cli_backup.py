@@ -24,7 +24,7 @@ def back_up(options: argparse.Namespace) -> int:
 
 def restore(options: argparse.Namespace) -> int:
     """Put a backup back, or only check it."""
-    from stepwell.conf import backups, restores
+    from stepwell.conf import backups
 
     source = Path(options.source)
     if options.check:
@@ -32,6 +32,8 @@ def restore(options: argparse.Namespace) -> int:
         print(f"{source} is whole: version {manifest.version}, made {manifest.made_at} on {manifest.host}.")
         return 0
     load_django()
+    from stepwell.conf import restores
+
     manifest, aside = restores.restore(source, replaces=options.replace)
     if aside:
         print(f"What was there is in {aside}; remove it when you do not need it any more.")

@@ -10,11 +10,13 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from django.db import connection
+from django.db import Error, connection
 
 from stepwell.conf import backups, paths
 from stepwell.conf.backups import BackupError, Manifest
 from stepwell.conf.cli_setup import known_migrations
+from stepwell.execution import nodes
+from stepwell.runs.models import RunnerNode
 
 #: what a data folder may hold and still count as empty: a first start of any command leaves it
 _MADE_BY_ANY_COMMAND = {"session.key", "backup.lock", "migrate.lock"}
@@ -52,6 +54,27 @@ def _check_unused(home: Path) -> None:
             f"An instance works with {home}.",
             hint=f"Stop it first. If none runs, remove the file {home / 'address'}.",
         )
+    node = _node_at_work()
+    if node is not None:
+        raise BackupError(
+            f"A {node.kind} works with it: process {node.pid} on {node.host}.",
+            hint="Stop it first. One on another machine that was killed counts as gone after a minute.",
+        )
+
+
+def _node_at_work() -> RunnerNode | None:
+    """Return a runner that is a service of its own, which leaves no address, or a script."""
+    is_file = connection.vendor == "sqlite"
+    if is_file and not Path(connection.settings_dict["NAME"]).exists():
+        return None
+    try:
+        return nodes.first_at_work()
+    except Error:
+        # There is no such table, or no database: nothing of ours works with it.
+        return None
+    finally:
+        # The file is about to be moved.
+        connection.close()
 
 
 def _check_migrations(manifest: Manifest) -> None:

@@ -44,10 +44,21 @@ def seen(node_id: UUID, *, slots: int | None = None) -> None:
     RunnerNode.objects.filter(id=node_id).update(seen_at=DbNow(), **changes)
 
 
-def living_runners() -> QuerySet[RunnerNode]:
-    """Return the runners that did not stop and said lately that they live."""
+def living() -> QuerySet[RunnerNode]:
+    """Return the runners and scripts that did not stop and said lately that they live."""
     lately = DbNow() - (settings.LEASE_SECONDS + 2 * settings.SWEEP_SECONDS)
-    return RunnerNode.objects.filter(kind=RunnerNode.Kind.RUNNER, stopped_at=None, seen_at__gte=lately)
+    return RunnerNode.objects.filter(stopped_at=None, seen_at__gte=lately)
+
+
+def living_runners() -> QuerySet[RunnerNode]:
+    """Return the runners among them."""
+    return living().filter(kind=RunnerNode.Kind.RUNNER)
+
+
+def first_at_work() -> RunnerNode | None:
+    """Return one that lives, or may live for all this machine can see."""
+    here = set(of_this_machine().values_list("id", flat=True))
+    return next((node for node in living() if node.id not in here or is_alive(node)), None)
 
 
 def stopped(node_id: UUID) -> None:
