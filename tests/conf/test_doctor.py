@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 import time
 from datetime import timedelta
 
@@ -31,9 +35,9 @@ pytestmark = pytest.mark.django_db
 NAMES = [
     "program",
     "data folder",
-    "disk",
     "file system",
     "settings",
+    "disk",
     "database",
     "integrity",
     "clock",
@@ -56,7 +60,7 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("STEPWELL_HOME", str(home))
     monkeypatch.setattr(settings, "HOME", home)
     monkeypatch.setattr(settings, "KEYRING_FILE", home / "keyring")
-    monkeypatch.setattr(cli_doctor.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9e12, 1e12, 8e12))
+    monkeypatch.setattr(cli_doctor_data.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9e12, 1e12, 8e12))
     actions.first_admin()
     RunnerNode.objects.create(kind=RunnerNode.Kind.RUNNER, host="h", pid=1, seen_at=time.time())
     return home
@@ -110,8 +114,26 @@ def test_a_folder_others_can_read(findings, home):
 
 @pytest.mark.parametrize(("free", "level"), [(100e6, "fail"), (1e9, "warn")])
 def test_little_room(findings, monkeypatch, free, level):
-    monkeypatch.setattr(cli_doctor.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9e12, 1e12, free))
+    monkeypatch.setattr(cli_doctor_data.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9e12, 1e12, free))
     only(findings, "disk", level, "Make room")
+
+
+def test_room_is_what_runners_want(findings, monkeypatch):
+    small = shutil._ntuple_diskusage(4e9, 3.7e9, 3e8)
+    monkeypatch.setattr(cli_doctor_data.shutil, "disk_usage", lambda _: small)
+    only(findings, "disk", "warn")
+    monkeypatch.setattr(cli_doctor_data.shutil, "disk_usage", lambda _: small._replace(free=1e8))
+    only(findings, "disk", "fail", "below 191 MiB no steps are started")
+
+
+def test_a_full_disk(findings, monkeypatch):
+    def full(**_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(cli_doctor.tempfile, "TemporaryFile", full)
+    found = findings()
+    assert found["data folder"]["text"] == "cannot be written: No space left on device"
+    assert "Make room" in found["data folder"]["todo"]
 
 
 def test_a_network_file_system(findings, home, monkeypatch, tmp_path):
@@ -139,6 +161,27 @@ def test_a_database_that_is_away(findings, monkeypatch):
 
     monkeypatch.setattr(cli_doctor_data, "missing_migrations", away)
     only(findings, "database", "fail", "connection refused", "DATABASE_URL")
+
+
+def test_why_there_is_no_database_and_that_once(tmp_path):
+    told = [
+        ("postgres://x:hidden@127.0.0.1:1/x", "port 1 failed: Connection refused"),
+        (f"sqlite:///{tmp_path}/no-database", "restore a backup"),
+    ]
+    (tmp_path / "no-database").write_text("nothing of the kind\n" * 100)
+    environment = {**os.environ, "STEPWELL_HOME": str(tmp_path / "there")}
+    for url, why in told:
+        done = subprocess.run(
+            [sys.executable, "-m", "stepwell", "doctor"],
+            env={**environment, "DATABASE_URL": url},
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+        )
+        assert why in done.stdout
+        assert "hidden" not in done.stdout + done.stderr
+        assert done.stderr == ""
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="about SQLite's file")
@@ -212,6 +255,12 @@ def test_no_runner(findings):
 def test_a_runner_that_died_elsewhere(findings):
     RunnerNode.objects.create(kind=RunnerNode.Kind.RUNNER, host="gpu-7", pid=7, seen_at=time.time() - 900)
     only(findings, "dead runners", "warn", "gpu-7")
+
+
+def test_a_runner_that_died_and_no_other(findings):
+    RunnerNode.objects.update(seen_at=time.time() - 600)
+    found = findings()
+    assert "is taken over when a runner starts" in found["dead runners"]["todo"]
 
 
 def test_steps_that_wait_long(findings):

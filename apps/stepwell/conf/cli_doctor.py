@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import logging
 import platform
-import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -12,13 +13,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from stepwell.conf import paths
-from stepwell.conf.cli_findings import FAIL, WARN, Finding
+from stepwell.conf.cli_findings import FAIL, Finding
 from stepwell.conf.cli_output import print_json
 from stepwell.conf.cli_setup import load_django, version
 from stepwell.errors import StepwellError
 
-_LEAST_FREE_BYTES = 500 * 1024 * 1024
-_LOW_BYTES = 2 * 1024**3
 #: claims need UPDATE … RETURNING
 _OLDEST_SQLITE = (3, 35, 0)
 #: file locks, which SQLite needs, do not work on these, or not always
@@ -46,10 +45,11 @@ def check_all() -> Iterator[Finding]:
     yield folder
     if not folder.ok:
         return
-    yield check_space(paths.home())
     yield check_file_system(paths.home())
     try:
         load_django()
+        # Each finding says once what a server has to log each time.
+        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     except StepwellError as exc:
         yield Finding(name="settings", level=FAIL, text=exc.message, todo=exc.hint)
         return
@@ -77,22 +77,14 @@ def check_folder() -> Finding:
             file.write(b"x" * 4096)
     except OSError as exc:
         todo = "Give this user the right to write there, or set STEPWELL_HOME to another folder."
-        return Finding(name=name, level=FAIL, text=f"cannot be written: {exc.strerror}: {exc.filename}", todo=todo)
+        if exc.errno in {errno.ENOSPC, errno.EDQUOT}:
+            todo = "Make room: nothing can be stored, and no steps are started."
+        where = f": {exc.filename}" if exc.filename else ""
+        return Finding(name=name, level=FAIL, text=f"cannot be written: {exc.strerror}{where}", todo=todo)
     if folder.stat().st_mode & 0o077:
         text = f"{folder} can be read by other users of this machine"
         return Finding(name=name, level=FAIL, text=text, todo=f"chmod 700 {folder}")
     return Finding(name=name, text=str(folder))
-
-
-def check_space(folder: Path) -> Finding:
-    """Check that there is room for logs and artifacts."""
-    free = shutil.disk_usage(folder).free
-    text = f"{free / 1024**3:.1f} GiB free"
-    if free < _LEAST_FREE_BYTES:
-        return Finding(name="disk", level=FAIL, text=text, todo="Make room: below 500 MiB no steps are started.")
-    if free < _LOW_BYTES:
-        return Finding(name="disk", level=WARN, text=text, todo="Make room, or keep runs for less long (Settings).")
-    return Finding(name="disk", text=text)
 
 
 def check_file_system(folder: Path) -> Finding:

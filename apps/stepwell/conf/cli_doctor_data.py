@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -16,11 +17,11 @@ from stepwell.accounts.models import InstanceSettings, Role, User
 from stepwell.alerts.models import Delivery
 from stepwell.artifacts.models import ArtifactVersion
 from stepwell.conf.cli_findings import FAIL, WARN, Finding
-from stepwell.conf.cli_setup import applied_migrations, known_migrations, missing_migrations
+from stepwell.conf.cli_setup import applied_migrations, known_migrations, missing_migrations, why_unreachable
 from stepwell.core.durations import format_duration
 from stepwell.core.status import AttemptStatus
 from stepwell.errors import StepwellError
-from stepwell.execution import inputs
+from stepwell.execution import disk, inputs, nodes
 from stepwell.kit.models import DbNow
 from stepwell.runs.logs import log_path
 from stepwell.runs.models import Attempt, HookCall, RunnerNode
@@ -35,12 +36,15 @@ _CLOCK_SECONDS = 5
 _SEAL_SECONDS = 600
 _OVERDUE_SECONDS = 3600
 _SAMPLE = 200
+_LOW_BYTES = 2 * 1024**3
+_RESTORE = "Stop the instance and restore a backup: stepwell restore --replace FILE."
 _LATELY = timedelta(days=7)
 _OURS = ("accounts.", "alerts.", "artifacts.", "desk.", "pipelines.", "runs.", "stacks.", "vault.")
 
 
 def check_all() -> Iterator[Finding]:
     """Yield the finding of each check; without a database that fits, the others are left out."""
+    yield check_space()
     database = check_database()
     yield database
     if not database.ok:
@@ -61,6 +65,20 @@ def check_all() -> Iterator[Finding]:
         yield check()
 
 
+def check_space() -> Finding:
+    """Check that there is room for logs and artifacts, as runners ask before each step."""
+    folders = [folder for folder in (Path(settings.HOME), inputs.artifact_root()) if folder.exists()]
+    usage = min(map(shutil.disk_usage, folders), key=lambda one: one.free)
+    free, least = usage.free, disk.reserve(usage.total)
+    text = f"{free / 1024**3:.1f} GiB free"
+    if free < least:
+        todo = f"Make room: below {least / 2**20:,.0f} MiB no steps are started."
+        return Finding(name="disk", level=FAIL, text=text, todo=todo)
+    if free < _LOW_BYTES:
+        return Finding(name="disk", level=WARN, text=text, todo="Make room, or keep runs for less long (Settings).")
+    return Finding(name="disk", text=text)
+
+
 def check_database() -> Finding:
     """Check that the database answers and has exactly this program's schema."""
     name = "database"
@@ -68,8 +86,9 @@ def check_database() -> Finding:
         missing = missing_migrations()
         unknown = sorted(one for one in set(applied_migrations()) - known_migrations() if one.startswith(_OURS))
     except Error as exc:
-        text = f"cannot be reached: {str(exc).strip()}"
-        return Finding(name=name, level=FAIL, text=text, todo="Check DATABASE_URL.")
+        text = f"cannot be reached: {why_unreachable(exc)}"
+        todo = "Check DATABASE_URL." if "not a database" not in text else _RESTORE
+        return Finding(name=name, level=FAIL, text=text, todo=todo)
     if unknown:
         text = f"was made by a newer version: {', '.join(unknown[:3])} is not known here"
         return Finding(name=name, level=FAIL, text=text, todo="Install the version that was used before.")
@@ -91,8 +110,7 @@ def check_integrity() -> Finding:
     except Error as exc:
         said = str(exc)
     if said != "ok":
-        todo = "Stop the instance and restore a backup: stepwell restore FILE."
-        return Finding(name=name, level=FAIL, text=f"the database file is damaged: {said}", todo=todo)
+        return Finding(name=name, level=FAIL, text=f"the database file is damaged: {said}", todo=_RESTORE)
     return Finding(name=name, text="the database file is whole")
 
 
@@ -144,16 +162,14 @@ def check_runner() -> Finding:
 
 
 def check_dead_runners() -> Finding:
-    """Look for runners that ended without saying so, where another one lives."""
+    """Look for runners that ended without saying so."""
     old = _runners().filter(seen_at__lt=time.time() - max(_RUNNER_SECONDS, 2 * settings.LEASE_SECONDS))
     gone = [f"{node.host} (pid {node.pid})" for node in old[:5]]
     if gone:
-        return Finding(
-            name="dead runners",
-            level=WARN,
-            text=f"not heard of any more: {', '.join(gone)}",
-            todo="Look at these machines. What the runners had was taken over when their leases lapsed.",
-        )
+        todo = "Look at these machines. What the runners had was taken over when their leases lapsed."
+        if not nodes.living_runners().exists():
+            todo = "Look at these machines. What the runners had is taken over when a runner starts."
+        return Finding(name="dead runners", level=WARN, text=f"not heard of any more: {', '.join(gone)}", todo=todo)
     return Finding(name="dead runners", text="none")
 
 

@@ -42,6 +42,8 @@ def load_database(*, patience: float = 0) -> None:
         Unavailable: The database cannot be reached, or another version of the program has to migrate it first.
     """
     load_django()
+    import logging
+
     from django.db import OperationalError, connection
 
     from stepwell.conf import boot
@@ -53,10 +55,26 @@ def load_database(*, patience: float = 0) -> None:
         elif missing_migrations():
             raise Unavailable("The database is older than this program.", hint="Run “stepwell manage migrate” first.")
 
+    if not patience:
+        # A command says once, by its error, what a server has to log each time.
+        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     try:
         steadily(look, seconds=patience, what="The start")
     except OperationalError as exc:
-        raise Unavailable(f"The database cannot be reached: {str(exc).strip()}.", hint="Check DATABASE_URL.") from None
+        why = why_unreachable(exc).rstrip(".")
+        raise Unavailable(f"The database cannot be reached: {why}.", hint="Check DATABASE_URL.") from None
+
+
+def why_unreachable(exc: Exception) -> str:
+    """Return in a line why the database cannot be reached: of a pool one only hears that it had no connection."""
+    from django.db import connection
+
+    if connection.vendor == "postgresql":
+        try:
+            connection.Database.connect(**connection.get_connection_params()).close()
+        except connection.Database.Error as found:
+            exc = found
+    return (str(exc).strip().splitlines() or [type(exc).__name__])[0]
 
 
 def missing_migrations() -> list[str]:

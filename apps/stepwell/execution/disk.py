@@ -31,9 +31,14 @@ def shortage() -> str:
             return problem
         found = os.statvfs(folder)
         free, total = found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
-        if free < min(settings.DISK_RESERVE_BYTES, _SHARE * total):
+        if free < reserve(total):
             return f"Only {free // 2**20:,} MB are free in {folder}."
     return ""
+
+
+def reserve(total: int) -> float:
+    """Return how many bytes of a disk of that size are kept free."""
+    return float(min(settings.DISK_RESERVE_BYTES, _SHARE * total))
 
 
 def fault() -> str:
