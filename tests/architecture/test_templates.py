@@ -56,6 +56,20 @@ def test_files_and_data_blocks_are_allowed() -> None:
     assert offences(allowed) == []
 
 
+def test_a_piece_with_a_form_is_given_the_forms_token() -> None:
+    all_of_them = templates()
+    with_form = {path.removeprefix("templates/") for path, text in all_of_them.items() if "{% csrf_token %}" in text}
+    forgotten = [
+        f"{path}: {name}"
+        for path, text in all_of_them.items()
+        for name, given in re.findall(r"""\{% include "([^"]+)"([^%]*) only %\}""", text)
+        if name in with_form and "csrf_token=csrf_token" not in given
+    ]
+
+    assert with_form
+    assert not forgotten, "\n".join(forgotten)
+
+
 def test_every_component_begins_with_what_it_takes() -> None:
     silent = [
         source.shown(path)

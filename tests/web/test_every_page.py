@@ -5,11 +5,13 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import pytest
+from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver, resolve
 
 from stepwell.accounts.models import User
 from tests.e2e.dashboard import scene
+from tests.web.page import read
 
 #: what a browser can ask for that is no page of ours: (name, why)
 NO_PAGE = {
@@ -54,6 +56,12 @@ def answers_get(pattern: URLPattern) -> bool:
         return True
 
 
+def forms_nobody_can_send(answer: HttpResponse) -> list[str]:
+    """Return the addresses of a page's forms that would change something and have no token."""
+    forms = read(answer, status=answer.status_code).all("form", method="post")
+    return [form.attributes.get("action") or "" for form in forms if not form.has("input", name="csrfmiddlewaretoken")]
+
+
 @pytest.mark.django_db
 def test_the_list_of_pages_has_every_page_and_each_answers(client: Client) -> None:
     admin = User.objects.create(username="ana", role="admin")
@@ -64,9 +72,10 @@ def test_the_list_of_pages_has_every_page_and_each_answers(client: Client) -> No
     pages = {name for name, pattern in ours.items() if answers_get(pattern)} - NO_PAGE.keys()
     listed = {resolve(urlsplit(address).path).view_name for address in [*addresses.values(), *outside.values()]}
     assert pages - listed == set()
-    answered = {name: client.get(address).status_code for name, address in addresses.items()}
+    answers = {name: client.get(address) for name, address in addresses.items()}
     expected = dict.fromkeys(addresses, 200) | {"missing": 404}
-    assert answered == expected
+    assert {name: answer.status_code for name, answer in answers.items()} == expected
+    assert [name for name, answer in answers.items() if forms_nobody_can_send(answer)] == []
     client.logout()
     assert {name: client.get(address).status_code for name, address in outside.items()} == {
         "login": 200,

@@ -10,7 +10,7 @@ from django.test import Client
 from stepwell.accounts import actions
 from stepwell.accounts.models import AuditEvent, User
 from tests.plugins.cast import PASSWORD
-from tests.web.page import read
+from tests.web.page import form_of, read
 
 
 def sign_in(name: str, agent: str = "Browser/1") -> Client:
@@ -39,6 +39,19 @@ def test_a_person_sees_their_sessions_and_ends_one(bob: User) -> None:
     assert (is_signed_in(here), is_signed_in(there)) == (True, False)
     assert AuditEvent.objects.filter(action="session.ended", actor_name="bob", object_name="bob").count() == 1
     assert here.post(end).status_code == 404
+
+
+def test_the_button_that_ends_a_session_sends_what_is_asked_for(alice: User, bob: User) -> None:
+    for person, address in ((alice, f"/people/{bob.pk}/sessions/"), (bob, "/me/")):
+        there = sign_in("bob", "There/1")
+        strict = Client(enforce_csrf_checks=True)
+        strict.force_login(person)
+        page = read(strict.get(address))
+        (row,) = [row for row in page.all("tr") if "There/1" in row.text]
+        end = row.one("form")["action"]
+
+        assert strict.post(end, form_of(page, end)).status_code == 302
+        assert not is_signed_in(there)
 
 
 def test_nobody_ends_a_session_of_somebody_else_here(bob: User, charlie: User) -> None:
