@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
 
 import httpx
 from django.conf import settings
@@ -23,6 +24,7 @@ _HEALTH_SECONDS, _PAGE_SECONDS = 0.2, 1.0
 #: a connection is waited for that long before a page says that the database is away
 _REFUSAL_SECONDS = 6.0
 _PAUSE = 0.15
+_ASKING_SECONDS = 60
 PATHS = ("/healthz", "/api/v1/runs", "/runs/")
 
 
@@ -58,6 +60,36 @@ def sign_in(name: str = "faults") -> str:
     session[HASH_SESSION_KEY] = user.get_session_auth_hash()
     session.create()
     return str(session.session_key)
+
+
+class Caller:
+    """Starts runs over the API of a web process that may be killed: asks until it is told that the run is stored."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage, self._port = stage, free_port()
+        self.web, self._client = open_door(stage, port=self._port)
+        self.n_asked_again = 0
+
+    def revive(self) -> None:
+        """Start the web process again if it is dead."""
+        if not self.web.is_alive:
+            self.web = self._stage.process("web", "--host", "127.0.0.1", "--port", str(self._port))
+
+    def start(self, pipeline: str, **parameters: object) -> None:
+        key, deadline = str(uuid4()), time.monotonic() + _ASKING_SECONDS
+        while (answer := self._ask(pipeline, key, parameters)) is None or answer.status_code in {429, 503}:
+            assert time.monotonic() < deadline, "the web process does not come back"
+            self.n_asked_again += 1
+            time.sleep(0.1)
+        assert answer.is_success, answer.text[:300]
+        self._stage.accepted.add(UUID(answer.json()["id"]))
+
+    def _ask(self, pipeline: str, key: str, parameters: dict[str, object]) -> httpx.Response | None:
+        body, headers = {"parameters": parameters}, {"Idempotency-Key": key}
+        try:
+            return self._client.post(f"/api/v1/pipelines/{pipeline}/runs", json=body, headers=headers)
+        except httpx.HTTPError:
+            return None
 
 
 class Visitor:

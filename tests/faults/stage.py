@@ -277,7 +277,9 @@ class Stage:
             if process.is_alive:
                 process.send(signal.SIGCONT)
                 for child in process.below():
-                    child.kill()
+                    # One of a host that was killed a moment ago ends by itself.
+                    with suppress(psutil.NoSuchProcess):
+                        child.kill()
                 process.kill()
         ids: list[UUID] = []
         with suppress(DatabaseError):

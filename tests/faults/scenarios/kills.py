@@ -5,9 +5,14 @@ from __future__ import annotations
 import random
 import signal
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 
+from stepwell.core.status import TERMINAL_RUN
+from stepwell.runs.models import Attempt, Run
+from tests.faults.door import Caller
 from tests.faults.scenarios import scenario
 from tests.faults.stage import LEASE, PATIENCE, STEADY, SWEEP, Process, Stage, check
 
@@ -95,46 +100,68 @@ def three_runners(stage: Stage) -> int:
     return 40
 
 
-@scenario("F01 F02 F03", limit=240)
+#: two and a half minutes alone on two processors; beside other scenarios it may take four times as long
+_N_RUNS, _N_AT_ONCE, _MOST_SECONDS = 400, 16, 600
+#: how often each kind is killed, against the others
+_KILLED = {"runner": 3, "step": 3, "host": 2, "web": 1}
+
+
+@scenario("F01 F02 F03 F05", limit=240)
 def random_kills(stage: Stage) -> int:
-    """kill -9 of any of our processes every 2 to 5 s while some hundred small runs go on."""
+    """kill -9 of a step, a step host, a runner or the web process every 2 to 5 s while 400 runs go on."""
     draw = random.Random(stage.kind)
+    caller = Caller(stage)
     runners = [stage.runner(), stage.runner()]
     stage.watch_web()
-    killed, count = 0, 0
-    next_kill, end = time.monotonic() + 2, time.monotonic() + 70
-    while time.monotonic() < end:
-        if len(stage.accepted) < 400 and count - _ended(stage) < 12:
-            pipeline = draw.choice(["small", "diamond", "flaky" if count % 10 == 0 else "small"])
-            stage.start(pipeline, **({} if pipeline == "flaky" else {"seconds": 0.05}))
-            count += 1
-        else:
-            time.sleep(0.05)
-        if time.monotonic() > next_kill:
-            next_kill = time.monotonic() + draw.uniform(2, 5)
-            killed += _kill_one(draw, runners)
+    killed: Counter[str] = Counter()
+    end = time.monotonic() + (60 if stage.is_hurried else _MOST_SECONDS)
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(_start_all, stage, caller, end)
+        while time.monotonic() < end and not (starting.done() and not _n_live(stage)):
+            time.sleep(draw.uniform(2, 5))
+            killed[_kill_one(draw, runners, caller.web)] += 1
             runners = [one if one.is_alive else stage.runner(ready=False) for one in runners]
-    runners = [one if one.is_alive else stage.runner() for one in runners]
+            caller.revive()
+        starting.result()
     stage.wait(seconds=60)
-    stage.figures["runs"] = count
-    return killed
+    hit = Attempt.objects.filter(step_run__run__in=stage.accepted, status="crashed").count()
+    stage.figures |= {"runs": len(stage.accepted), "attempts hit": hit, "asked again": caller.n_asked_again}
+    stage.figures |= {f"killed {what}": times for what, times in sorted(killed.items())}
+    check(Run.objects.count() == len(stage.accepted), f"{Run.objects.count()} runs were stored")
+    check(stage.is_hurried or len(stage.accepted) == _N_RUNS, f"only {len(stage.accepted)} runs in that time")
+    return killed.total()
 
 
-def _ended(stage: Stage) -> int:
-    from stepwell.runs.models import Run
+def _start_all(stage: Stage, caller: Caller, end: float) -> None:
+    """Start runs whose steps take long enough to be hit, some at a time; every tenth one fails at first by itself."""
+    draw = random.Random(stage.kind)
+    while len(stage.accepted) < _N_RUNS and time.monotonic() < end:
+        if _n_live(stage) >= _N_AT_ONCE:
+            time.sleep(0.05)
+        elif len(stage.accepted) % 10 == 9:
+            stage.start("flaky")
+        elif draw.random() < 0.3:
+            stage.start("diamond", seconds=0.3)
+        else:
+            caller.start("small", seconds=0.5)
 
-    return Run.objects.filter(id__in=stage.accepted, status__in=("completed", "failed", "cancelled")).count()
+
+def _n_live(stage: Stage) -> int:
+    return Run.objects.filter(id__in=list(stage.accepted)).exclude(status__in=TERMINAL_RUN).count()
 
 
-def _kill_one(draw: random.Random, runners: list[Process]) -> int:
-    pids = [one.pid for one in runners if one.is_alive]
-    for one in list(runners):
-        if one.is_alive:
-            pids += [child.pid for child in one.below()]
-    kill(draw.choice(pids))
-    for one in runners:
+def _kill_one(draw: random.Random, runners: list[Process], web: Process) -> str:
+    """Kill one process of a kind that is there, and return the kind."""
+    found: dict[str, list[int]] = {"web": [web.pid], "runner": [one.pid for one in runners], "host": [], "step": []}
+    for runner in runners:
+        for child in runner.below():
+            found["host" if child.ppid() == runner.pid else "step"].append(child.pid)
+    there = [kind for kind, pids in found.items() if pids]
+    (what,) = draw.choices(there, [_KILLED[kind] for kind in there])
+    kill(draw.choice(found[what]))
+    for one in (*runners, web):
         one.popen.poll()
-    return 1
+    return what
 
 
 @scenario("F31")
@@ -206,7 +233,6 @@ def killed_at_each_point(stage: Stage) -> int:
 def claim_race(stage: Stage) -> int:
     """Every message comes ten times to three runners: each step runs once."""
     from stepwell.execution.doorbell import ring
-    from stepwell.runs.models import Attempt
 
     runs = stage.start_many(15, "small", seconds=0.02)
     for attempt_id in Attempt.objects.filter(status="queued").values_list("id", flat=True):
