@@ -11,7 +11,7 @@ import pytest
 from django.conf import settings
 from django.utils import timezone
 
-from stepwell.accounts import actions
+from stepwell.accounts import actions, audit
 from stepwell.accounts.models import ApiToken, AuditEvent, User
 from stepwell.conf import cli
 from stepwell.vault.actions import values_for_step
@@ -50,7 +50,17 @@ class TestSecrets:
 
         assert (code, out) == (0, "Secret warehouse was created with DB_USER, DB_PASSWORD.\n")
         assert stored("warehouse") == {"DB_USER": "first value", "DB_PASSWORD": "second=value"}
-        assert AuditEvent.objects.get(action="secret.created").actor_name == ""
+
+    def test_the_audit_log_says_whose_command_it_was(self, stepwell, monkeypatch):
+        monkeypatch.setenv("LOGNAME", "ana")
+        monkeypatch.setattr("sys.stdin", io.StringIO("first value\n"))
+        stepwell("secrets", "create", "warehouse", "DB_USER", "--stdin")
+        audit.record(actor=None, action="afterwards")
+
+        assert list(AuditEvent.objects.order_by("id").values_list("action", "actor_name")) == [
+            ("secret.created", "ana (command line)"),
+            ("afterwards", ""),
+        ]
 
     def test_values_come_from_the_environment(self, stepwell, monkeypatch):
         monkeypatch.setenv("DB_PASSWORD", "from the environment")

@@ -67,6 +67,7 @@ def test_a_name_that_is_here_already_is_not_taken_over(company, provider, browse
 
     assert refused.status_code == 409
     assert "person called boss already" in refused.text
+    assert "sign in as you did before" in refused.text
     assert browser.get("/me/").url.path == "/login/"
 
 

@@ -29,6 +29,7 @@ def test_an_admin_makes_one_and_a_token_for_it_that_works(as_alice: Client) -> N
     assert AuditEvent.objects.get(action="service.made").object_name == "build-server"
     actions.set_active(user=service, active=False, by=None)
     assert Client(headers={"Authorization": f"Bearer {raw}"}).get("/api/v1/me").status_code == 401
+    assert "build-server deactivated" in read(as_alice.get("/tokens/")).one("tbody").text
 
 
 def test_its_token_has_no_more_than_its_role(as_alice: Client) -> None:

@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+from contextvars import ContextVar
 from typing import Any
 
 from stepwell.accounts.models import AuditEvent
+
+#: whose command this is, as this machine knows them
+_person_here: ContextVar[str] = ContextVar("person", default="")
+
+
+def is_of(person: str) -> None:
+    """From here on write what no account does as done by a person of this machine, by a command."""
+    _person_here.set(f"{person[:100]} (command line)")
 
 
 def record(
@@ -23,7 +32,7 @@ def record(
 
     Args:
         actor:
-            A ``User``; anyone else (None, an anonymous user) is written as nobody, which stands for the command line.
+            A ``User``; anyone else (None, an anonymous user) is written as whoever ``is_of`` named, or as nobody.
         before:
             What changed, as it was. Never a secret's value, a password or a token.
         after:
@@ -32,7 +41,7 @@ def record(
     known = getattr(actor, "pk", None) is not None
     return AuditEvent.objects.create(
         actor_id=actor.pk if known else None,
-        actor_name=actor.get_username() if known else "",
+        actor_name=actor.get_username() if known else _person_here.get(),
         action=action,
         object_kind=object_kind,
         object_id=str(object_id)[:64],

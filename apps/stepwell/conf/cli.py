@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from importlib import import_module
 
 from stepwell.conf.cli_parser import make_parser
@@ -21,7 +22,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. ``argv`` defaults to the process's own arguments."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _dispatch(words)
+        # What it notes of itself, such as who calls, ends with it.
+        return copy_context().run(_dispatch, words)
     except KeyboardInterrupt:
         print(file=sys.stderr)
         return INTERRUPTED

@@ -6,6 +6,7 @@ import argparse
 import importlib.metadata
 import sys
 import tomllib
+from contextlib import suppress
 from typing import Any
 
 from stepwell.conf import paths
@@ -42,8 +43,6 @@ def load_database(*, patience: float = 0) -> None:
         Unavailable: The database cannot be reached, or another version of the program has to migrate it first.
     """
     load_django()
-    import logging
-
     from django.db import OperationalError, connection
 
     from stepwell.conf import boot
@@ -56,13 +55,24 @@ def load_database(*, patience: float = 0) -> None:
             raise Unavailable("The database is older than this program.", hint="Run “stepwell manage migrate” first.")
 
     if not patience:
-        # A command says once, by its error, what a server has to log each time.
-        logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+        _begin_command()
     try:
         steadily(look, seconds=patience, what="The start")
     except OperationalError as exc:
         why = why_unreachable(exc).rstrip(".")
         raise Unavailable(f"The database cannot be reached: {why}.", hint="Check DATABASE_URL.") from None
+
+
+def _begin_command() -> None:
+    import getpass
+    import logging
+
+    from stepwell.accounts import audit
+
+    # A command says once, by its error, what a server has to log each time.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    with suppress(OSError, KeyError, ImportError):
+        audit.is_of(getpass.getuser())
 
 
 def why_unreachable(exc: Exception) -> str:

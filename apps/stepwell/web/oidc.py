@@ -19,7 +19,7 @@ from django.views.decorators.http import require_safe
 
 from stepwell.accounts import actions, audit
 from stepwell.accounts.models import User
-from stepwell.errors import Denied, StepwellError, UsageError
+from stepwell.errors import Conflict, Denied, StepwellError, UsageError
 from stepwell.web import errors
 from stepwell.web.access import public
 from stepwell.web.caller import address, own_path
@@ -72,6 +72,9 @@ def _joined(request: HttpRequest, sociallogin: SocialLogin) -> User:
     wanted = str(sociallogin.user.username or sociallogin.user.email or "")[:150]
     try:
         user = actions.make_user(name=wanted, role=settings.OIDC_ROLE, ip=address(request))
+    except Conflict as exc:
+        hint = "If it is you, sign in as you did before; otherwise ask an admin of this instance."
+        raise Conflict(exc.message, hint=hint) from None
     except UsageError as exc:
         raise Refused(f"The name “{wanted[:40]}” cannot be used here.", hint=exc.hint) from None
     sociallogin.connect(request, user)
