@@ -39,14 +39,23 @@ def serious(page):
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
-    ("scheme", "zoom"), [("light", 1), ("dark", 1), ("light", 2)], ids=["light", "dark", "at 200 %"]
+    ("scheme", "zoom", "palette"),
+    [("light", 1, ""), ("dark", 1, ""), ("light", 2, ""), ("light", 1, "safe"), ("dark", 1, "safe")],
+    ids=["light", "dark", "at 200 %", "light, colour-blind palette", "dark, colour-blind palette"],
 )
-def test_28_every_page_is_accessible(sign_in, seeded, scene, scheme, zoom, record_property):
+def test_28_every_page_is_accessible(sign_in, seeded, scene, scheme, zoom, palette, record_property):
     # A page at 200 % is one half as wide.
     viewport = {"width": 1280 // zoom, "height": 800 // zoom}
 
     def open_page(role):
-        return sign_in(role, color_scheme=scheme, viewport=viewport, bypass_csp=True)
+        page = sign_in(role, color_scheme=scheme, viewport=viewport, bypass_csp=True)
+        if palette and role:
+            page.goto("/me/")
+            page.get_by_label("Colours of states").select_option(palette)
+            page.get_by_role("button", name="Save", exact=True).click()
+            page.get_by_text("Saved.").wait_for()
+            assert page.locator("html").get_attribute("data-palette") == palette
+        return page
 
     wrong, n_pages = {}, 0
     for name, page in every_page(scene, seeded.hand, open_page):
