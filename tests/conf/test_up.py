@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.cookiejar
+import os
 import re
 import signal
 import socket
@@ -11,7 +12,7 @@ import sys
 import threading
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -25,10 +26,10 @@ START_SECONDS = 60
 class Up:
     """A running ``stepwell up`` on a free port."""
 
-    def __init__(self, instance: Instance, *words: str) -> None:
+    def __init__(self, instance: Instance, *words: str, before: Sequence[str] = ()) -> None:
         self.instance = instance
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "stepwell", "up", "--port", "0", *words],
+            [*before, sys.executable, "-m", "stepwell", "up", "--port", "0", *words],
             cwd=instance.folder,
             env=instance.environment,
             stdout=subprocess.PIPE,
@@ -124,6 +125,35 @@ def test_killed_outright_it_leaves_nothing_behind_after_a_few_seconds(up):
     up.process.kill()
 
     assert_all_gone(below, within=8)
+
+
+#: runs a program without the rights root has beyond any user's (28 with 1: the kernel gives it none for being root)
+_AS_ANY_USER = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(28, 1, 0, 0, 0)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+AS_ANY_USER = (sys.executable, "-c", _AS_ANY_USER)
+
+
+def look_into(pid: int) -> str:
+    done = subprocess.run(
+        [*AS_ANY_USER, "cat", f"/proc/{pid}/environ"], capture_output=True, text=True, timeout=30, check=False
+    )
+    return done.stdout or done.stderr
+
+
+def test_nobody_of_the_same_user_reads_our_environment(instance):
+    up = Up(instance, before=AS_ANY_USER)
+    other = subprocess.Popen([*AS_ANY_USER, "sleep", "60"], env={"PATH": os.environ["PATH"], "SEEN": "yes"})
+    try:
+        for pid in (up.process.pid, up.child("web").pid, up.child("runner").pid):
+            assert "Permission denied" in look_into(pid)
+        assert "SEEN=yes" in look_into(other.pid)
+    finally:
+        other.kill()
+        other.wait()
+        up.end()
 
 
 def test_a_child_that_dies_is_started_again_while_browsers_wait(up):

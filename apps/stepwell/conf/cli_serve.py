@@ -13,6 +13,7 @@ import warnings
 
 from stepwell.conf.cli_options import split_pairs
 from stepwell.conf.cli_setup import load_database, load_django
+from stepwell.engine import trees
 from stepwell.errors import StepwellError, Unavailable, UsageError
 
 log = logging.getLogger("stepwell.runner")
@@ -31,6 +32,7 @@ _WS_MESSAGE_BYTES = 16 * 1024
 
 def serve_web(options: argparse.Namespace) -> int:
     """Serve pages, API and sockets until told to stop."""
+    trees.keep_to_itself()
     _watch_leash()
     load_django()
     import uvicorn
@@ -60,6 +62,8 @@ def serve_web(options: argparse.Namespace) -> int:
 
 def serve_runner(options: argparse.Namespace) -> int:
     """Run queued steps until told to stop."""
+    # Steps are of the same user, and the environment may hold passwords.
+    trees.keep_to_itself()
     _watch_leash()
     given = split_pairs(options.labels)
     # In whatever order machines and services come back, nobody has to start this one again.

@@ -24,6 +24,7 @@ from stepwell.conf import env, paths
 from stepwell.conf.children import Child, command, end_all, environment
 from stepwell.conf.cli_serve import listen
 from stepwell.conf.cli_setup import warn
+from stepwell.engine import trees
 from stepwell.errors import StepwellError, UsageError
 
 #: seconds the web process has to answer its first request
@@ -41,6 +42,7 @@ class CannotStart(StepwellError):
 
 def run_up(options: argparse.Namespace) -> int:
     """Start everything, say where it is, and stay until stopped."""
+    trees.keep_to_itself()
     if options.examples and not Path(options.examples).is_dir():
         raise UsageError(f"{options.examples} is not a folder.", hint="Give the folder the examples are in.")
     stop = _stop_on_signals()

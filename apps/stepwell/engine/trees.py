@@ -17,6 +17,7 @@ from pathlib import Path
 MARKER = "STEPWELL_ATTEMPT_ID"
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_DUMPABLE = 4
 _KILL_SECONDS = 5.0
 _ROUND_SECONDS = 0.02
 
@@ -162,6 +163,14 @@ def die_with_parent(parent: int) -> None:
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         os._exit(0)
+
+
+def keep_to_itself() -> None:
+    """Let nobody but root look into this process: not at its environment, nor its memory, though they are its user.
+
+    What it starts as another program is as open as any.
+    """
+    _prctl(_PR_SET_DUMPABLE, 0)
 
 
 def flush_libc() -> None:
