@@ -122,8 +122,8 @@ MUTANTS = (
     Mutant(
         name="the disk is not watched",
         file="execution/disk.py",
-        old="        if free < min(",
-        new="        if free < 0 * min(",
+        old="        if free < reserve(total):",
+        new="        if free < 0 * reserve(total):",
         scenario="disk_full",
     ),
     Mutant(
