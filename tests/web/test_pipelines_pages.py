@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
+import shlex
 from typing import Any
 
 import pytest
@@ -164,6 +167,43 @@ def test_sending_the_form_starts_a_run_with_what_it_says(as_bob: Client, bob) ->
     }
     assert (run.name, run.tags, run.trigger, run.actor) == ("first", ["gpu", "nightly"], "browser", bob)
     assert AuditEvent.objects.get(action="run.started").object_name == "train #1"
+
+
+def test_the_form_begins_with_the_values_of_an_earlier_run(as_bob: Client) -> None:
+    pipeline = factories.make_pipeline("train")
+    plain = {"learning_rate": 0.01, "epochs": 10}
+    for parameters in (plain, {**plain, "epochs": 30, "gone": 1}, {**plain, "epochs": 20}, {**plain, "epochs": 20}):
+        factories.make_run(pipeline=pipeline, parameters=parameters)
+    other = factories.make_run(parameters={"epochs": 99})
+
+    page = read(as_bob.get("/pipelines/train/run/"))
+    offered = page.one("nav", aria_label="Values to begin with")
+    assert [link.text for link in offered.all("a")] == ["defaults", "#4", "#2", "#1"]
+    assert offered.one("a", aria_current="true").text == "defaults"
+
+    page = read(as_bob.get("/pipelines/train/run/?from=2"))
+    assert page.one("input", name="p:epochs")["value"] == "30"
+    assert page.one("a", aria_current="true").text == "#2"
+    assert not page.has("input", name="p:gone")
+    for wrong in (str(other.number), "x", "9" * 40):
+        page = read(as_bob.get(f"/pipelines/train/run/?from={wrong}"))
+        assert page.one("input", name="p:epochs")["value"] == "10"
+
+
+def test_the_form_says_how_the_same_run_is_started_from_elsewhere(as_bob: Client) -> None:
+    pipeline = factories.make_pipeline("train")
+    factories.make_run(pipeline=pipeline, parameters={"note": "it's"})
+
+    page = as_bob.get("/pipelines/train/run/?from=1").content.decode()
+    shown = re.findall(r'<pre class="code code--wrap"[^>]*>(.*?)</pre>', page, re.DOTALL)
+    curl, python = map(html.unescape, shown)
+
+    words = shlex.split(curl)
+    assert words[-1] == "http://testserver/api/v1/pipelines/train/runs"
+    sent = as_bob.post("/api/v1/pipelines/train/runs", words[words.index("-d") + 1], content_type="application/json")
+    assert (sent.status_code, sent.json()["parameters"]["note"]) == (201, "it's")
+    compile(python, "example", "exec")
+    assert """'note': "it's\"""" in python
 
 
 @pytest.mark.parametrize(

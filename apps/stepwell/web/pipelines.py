@@ -21,7 +21,7 @@ from stepwell.execution import actions
 from stepwell.execution.parameters import ParameterErrors
 from stepwell.pipelines.models import Pipeline, Snapshot
 from stepwell.runs.models import Run
-from stepwell.web import forms, present
+from stepwell.web import forms, present, run_presets
 from stepwell.web.access import get_pipeline_or_404, needs
 from stepwell.web.pipeline_context import pipeline_context
 from stepwell.web.pipeline_rows import latest_runs, pipeline_rows
@@ -169,11 +169,15 @@ def _operators_off(snapshot: Snapshot, posted: Mapping[str, str]) -> Overrides |
 def _form(request: WebRequest, pipeline: Pipeline, snapshot: Snapshot, *, errors: dict[str, str]) -> HttpResponse:
     posted = request.POST if request.method == "POST" else None
     schema = snapshot.parameters_schema
+    chosen = request.GET.get("from", "")
+    values = {**forms.defaults(schema), **(run_presets.earlier_parameters(pipeline, chosen, schema) or {})}
     context: dict[str, Any] = {
         "pipeline": pipeline,
         "snapshot": snapshot,
         "form_key": (posted or {}).get("form_key") or str(new_id()),
-        "fields": forms.parameter_fields(schema, forms.defaults(schema), posted=posted, errors=errors),
+        "fields": forms.parameter_fields(schema, values, posted=posted, errors=errors),
+        "presets": run_presets.presets(pipeline, chosen) if schema.get("properties") else [],
+        "calls": run_presets.calls(request, pipeline, values),
         "name": (posted or {}).get("name", ""),
         "tags": (posted or {}).get("tags", ""),
         "tags_error": errors.get(":tags", ""),
