@@ -146,6 +146,8 @@ def _changes(event: AuditEvent) -> list[Change]:
 def _text(value: Any) -> str | None:
     if isinstance(value, list):
         return ", ".join(map(str, value))
+    if isinstance(value, bool | dict):
+        return json.dumps(value, ensure_ascii=False)
     return None if value is None else str(value)
 
 

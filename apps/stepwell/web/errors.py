@@ -58,7 +58,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _page(
         request,
         500,
-        "Stepwell could not answer this request. Nothing you entered was lost on purpose; it may not have been stored.",
+        "Stepwell could not answer this request. What you sent with it may not have been stored.",
         hint="Try again. If it stays, the server's log says why.",
     )
 

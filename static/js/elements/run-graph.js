@@ -26,7 +26,8 @@ class RunGraph extends HTMLElement {
     this.#drag(view, signal);
     // A little too wide is better a little smaller than cut.
     if (this.#fit() > 0.7) this.#zoom(this.#fit());
-    this.#show(this.querySelector(".node[aria-current]"));
+    const looked = ["[aria-current]", '[data-status="failed"]', '[data-status="running"]'];
+    this.#show(looked.map((which) => this.querySelector(`.node${which}`)).find(Boolean));
   }
 
   disconnectedCallback() {

@@ -22,6 +22,9 @@ BROKE = "ERROR it broke\n"
 IN_VIEW = """() => { const box = document.querySelector(".log").getBoundingClientRect();
     return [...document.querySelectorAll(".log .line")].filter((row) => { const at = row.getBoundingClientRect();
         return at.bottom > box.top + 1 && at.top < box.bottom - 1 }).map((row) => Number(row.id.slice(1))) }"""
+#: whether a person sees it: it is what a click in its middle would hit
+IS_ON_TOP = """(element) => { const box = element.getBoundingClientRect();
+    return element.contains(document.elementFromPoint(box.x + box.width / 4, box.y + box.height / 2)) }"""
 TO_THE_MIDDLE = (
     "() => { const b = document.querySelector('.log'); b.scrollTop = (b.scrollHeight - b.clientHeight) / 2 }"
 )
@@ -311,6 +314,19 @@ def test_09_a_traceback_shows_its_last_frame_and_opens_for_a_link_into_it(log):
     page.goto(f"{page.url}#L50")
     page.locator("#L50.is-picked").wait_for()
     assert "call(23)" in page.inner_text("#L50")
+
+
+def test_a_log_without_lines_says_why(log):
+    page = log("")
+    words = page.get_by_text("It printed nothing.")
+    assert words.evaluate(IS_ON_TOP)
+    page = log("INFO one\n", query="?level=error")
+    words = page.get_by_text("No line matches.")
+    wait_until(page, lambda: words.is_visible() and words.evaluate(IS_ON_TOP))
+    page.get_by_role("link", name="Show all lines").click()
+    page.locator("#L1 >> text=one").wait_for()
+    page.get_by_label("Warnings").first.check()
+    wait_until(page, lambda: words.is_visible() and words.evaluate(IS_ON_TOP))
 
 
 def test_wrapped_lines_are_read_whole_from_the_first_to_the_last(log):

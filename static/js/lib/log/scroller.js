@@ -47,7 +47,8 @@ export class Scroller {
   /** Say how many rows there are; what is in view stays. */
   setRows(rows) {
     this.rows = rows;
-    const height = `${Math.min(this.#height, TALLEST)}px`;
+    // Without rows there are words instead, as high as they are.
+    const height = rows ? `${Math.min(this.#height, TALLEST)}px` : "";
     if (this.#canvas.style.height !== height) this.#canvas.style.height = height;
     if (this.#isScaled || this.top > this.#range) this.#place();
   }
