@@ -69,9 +69,7 @@ class LogView extends HTMLElement {
     const { shown } = this.bar.finder;
     this.rows = shown ? new ChosenRows(shown) : new FoldedRows(this.lines, this.folds.hidden);
     this.scroller.setRows(this.rows.count);
-    const empty = this.querySelector(".log__empty");
-    empty.hidden = this.rows.count > 0;
-    empty.toggleAttribute("data-filtered", Boolean(shown));
+    this.querySelector(".log__empty").hidden = this.rows.count > 0;
     if (wasAtEnd) this.scroller.toEnd();
     else if (top && this.rows.lineAt(Math.floor(this.scroller.top / 20)) !== top) this.scroller.toRow(this.rows.rowOf(top));
     else this.draw();

@@ -26,8 +26,8 @@ class RunGraph extends HTMLElement {
     this.#drag(view, signal);
     // A little too wide is better a little smaller than cut.
     if (this.#fit() > 0.7) this.#zoom(this.#fit());
-    const looked = ["[aria-current]", '[data-status="failed"]', '[data-status="running"]'];
-    this.#show(looked.map((which) => this.querySelector(`.node${which}`)).find(Boolean));
+    for (const sought of ["running", "failed"]) this.#show(this.querySelector(`.node[data-status="${sought}"]`));
+    this.#show(this.querySelector(".node[aria-current]"));
   }
 
   disconnectedCallback() {
@@ -38,8 +38,6 @@ class RunGraph extends HTMLElement {
   get #nodes() {
     return [...this.querySelectorAll(".node")];
   }
-
-  // States
 
   #take(events) {
     let isMany = false;

@@ -65,6 +65,7 @@ export class LogBar {
     let words = hits && (total ? `${(current + 1).toLocaleString("en")} of ${total.toLocaleString("en")}${more}` : "0 of 0");
     if (hits && !total && !isComplete) words = "The search took too long";
     this.#part("count").textContent = error || words || "";
+    this.#view.querySelector(".log__empty").toggleAttribute("data-filtered", this.finder.shown !== null);
     this.#part("count").classList.toggle("bad", Boolean(error));
     for (const name of ["previous", "next"]) this.#part(name).disabled = !hits?.length;
   }
