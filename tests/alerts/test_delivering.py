@@ -156,6 +156,17 @@ def test_a_refusing_address_is_tried_five_times_with_growing_waits_and_then_give
     assert AuditEvent.objects.filter(action="alert.redelivered").exists()
 
 
+def test_an_alert_that_waits_for_its_next_try_is_sent_now_when_asked_for(heard):
+    heard.answers = [(503, {}, b"busy")]
+    make_rule(heard.url)
+    end("failed")
+    assert (delivering.deliver_due(), delivering.deliver_due()) == (1, 0)
+    actions.redeliver(delivery=Delivery.objects.get(), by=None)
+    assert delivering.deliver_due() == 1
+    assert Delivery.objects.get().status == "done"
+    assert len({headers["Stepwell-Event-Id"] for _, headers, _ in heard.requests}) == 1
+
+
 def test_an_alert_that_is_being_tried_is_not_sent_beside_that(heard):
     make_rule(heard.url)
     end("failed")
@@ -163,6 +174,8 @@ def test_an_alert_that_is_being_tried_is_not_sent_beside_that(heard):
     with pytest.raises(Conflict):
         actions.redeliver(delivery=delivery, by=None)
     assert delivery.take(owner_id=None, seconds=60)
+    with pytest.raises(Conflict):
+        actions.redeliver(delivery=delivery, by=None)
     assert delivering.deliver_due() == 0
     # Whoever had it died: another one takes it, and the first can store nothing any more.
     Delivery.objects.update(due_at=1)

@@ -71,7 +71,10 @@ def test_a_test_is_listed_and_a_dead_alert_is_sent_again(as_alice: Client) -> No
     delivery = Delivery.objects.get()
     assert (delivery.event, delivery.status) == ("test", "open")
     assert "Waits" in read(as_alice.get("/alerts/")).text
-    Delivery.objects.update(status="dead", error="It answered 503", tries=5)
+    assert "Send now" not in read(as_alice.get("/alerts/")).text
+    Delivery.objects.update(error="It answered 503", tries=1)
+    assert "Send now" in read(as_alice.get("/alerts/")).text
+    Delivery.objects.update(status="dead", tries=5)
     page = read(as_alice.get("/alerts/"))
     assert "Not delivered" in page.text
     assert "It answered 503" in page.text

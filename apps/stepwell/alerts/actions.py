@@ -128,15 +128,15 @@ def send_test(*, rule: AlertRule, by: User | None, ip: str | None = None) -> Del
 
 
 def redeliver(*, delivery: Delivery, by: User | None, ip: str | None = None) -> Delivery:
-    """Send an alert that has ended once more, with the same event id.
+    """Send an alert once more, with the same event id; one that waits for its next try is sent now.
 
     Raises:
-        Conflict: It is still being tried.
+        Conflict: It is being sent.
     """
     with transaction.atomic():
-        again = Delivery.objects.filter(id=delivery.id).exclude(status=Delivery.Status.OPEN)
-        if not again.update(status=Delivery.Status.OPEN, tries=0, due_at=0, ended_at=None):
-            raise Conflict("This alert is still being tried.", hint="Wait for its end.")
+        again = Delivery.objects.filter(id=delivery.id).exclude(status=Delivery.Status.OPEN, error="")
+        if not again.update(status=Delivery.Status.OPEN, tries=0, due_at=0, ended_at=None, error=""):
+            raise Conflict("This alert is being sent.", hint="Wait a moment.")
         _record(delivery.rule, "alert.redelivered", by=by, ip=ip, after={"event_id": str(delivery.id)})
     delivery.refresh_from_db()
     return delivery

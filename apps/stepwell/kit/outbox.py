@@ -31,7 +31,7 @@ class OutboxItem(Row):
     tries = models.PositiveIntegerField(default=0)
     #: the node that took it
     owner_id = models.UUIDField(null=True, blank=True)
-    #: what was wrong at the latest try
+    #: what was wrong at the latest try; an open item that has one waits for its next
     error = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     ended_at = models.DateTimeField(null=True, blank=True)
@@ -49,9 +49,9 @@ class OutboxItem(Row):
 
     def take(self, *, owner_id: UUID | None, seconds: float) -> bool:
         """Make the item this caller's for ``seconds``; return False when somebody else was faster."""
-        taken = self._mine().update(owner_id=owner_id, tries=self.tries + 1, due_at=DbNow() + seconds)
+        taken = self._mine().update(owner_id=owner_id, tries=self.tries + 1, due_at=DbNow() + seconds, error="")
         if taken:
-            self.tries, self.owner_id = self.tries + 1, owner_id
+            self.tries, self.owner_id, self.error = self.tries + 1, owner_id, ""
         return bool(taken)
 
     def end(self, status: str, *, error: str = "") -> bool:
