@@ -151,6 +151,29 @@ def test_parameters_that_do_not_fit_are_named(operator, pipeline):
     assert not Run.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        (b'{"parameters": {"rows": 1}, "parameters": {"rows": 2}}', "twice"),
+        (b'{"parameters": {"rows": 1, "rows": 2}}', "twice"),
+        (b'{"parameters": {"rows": NaN}}', "NaN"),
+        (b'{"parameters": {"rows": -Infinity}}', "Infinity"),
+        (b'{"parameters": {"rows": 1e400}}', ""),
+        (b'{"parameters": {"name": "\\ud800"}}', ""),
+        (b'{"parameters": {"name": "\\u0000"}}', ""),
+        (b"\xff\xfe", "not valid JSON"),
+    ],
+)
+def test_a_body_is_read_strictly(operator, pipeline, body, why):
+    answer = start(operator, body)
+
+    assert answer.status_code == 422
+    assert why in answer.json()["message"]
+    with pytest.raises(BodyRefused):
+        read_json(body)
+    assert not Run.objects.exists()
+
+
 def test_32_levels_pass_and_33_do_not():
     def nested(levels):
         return json.dumps(eval("[" * levels + "]" * levels)).encode()
