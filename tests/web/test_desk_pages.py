@@ -91,6 +91,21 @@ def test_keys_are_listed_and_can_be_switched_off(as_charlie: Client) -> None:
     assert page.one("html")["data-palette"] == "safe"
 
 
+def test_a_browser_keeps_how_high_rows_are(as_charlie: Client) -> None:
+    assert "data-density" not in read(as_charlie.get("/")).one("html").attributes
+
+    as_charlie.post("/me/", {"time_zone": "", "theme": "", "palette": "", "density": "compact"})
+
+    assert read(as_charlie.get("/")).one("html")["data-density"] == "compact"
+    page = read(as_charlie.get("/me/"))
+    chosen = [
+        option.text for option in page.one("select", name="density").all("option") if "selected" in option.attributes
+    ]
+    assert chosen == ["Close together"]
+    as_charlie.cookies["stepwell-density"] = '"><b>'
+    assert "data-density" not in read(as_charlie.get("/")).one("html").attributes
+
+
 def test_the_top_bar_flips_every_time_of_a_page(as_charlie: Client, charlie) -> None:
     charlie.time_zone = "America/New_York"
     charlie.save()

@@ -214,8 +214,12 @@ def test_a_hostile_log_and_names_stay_text(as_charlie: Client) -> None:
 def test_a_run_is_found_by_number_id_and_the_beginning_of_its_id(as_charlie: Client) -> None:
     run = factories.make_run(pipeline=factories.make_pipeline("train-model"))
 
-    for ref in (run.number, f"%23{run.number}", run.id, str(run.id)[:18], run.id.hex):
-        assert read(as_charlie.get(f"/runs/{ref}/")).one("h1").text == "train-model #1"
+    assert read(as_charlie.get("/runs/1/")).one("h1").text == "train-model #1"
+    # One address for one run, whatever named it.
+    for ref in (f"%23{run.number}", run.id, str(run.id)[:18], run.id.hex):
+        assert as_charlie.get(f"/runs/{ref}/")["Location"] == "/runs/1/"
+    assert as_charlie.get(f"/runs/{run.id}/?step=load&tab=code")["Location"] == "/runs/1/?step=load&tab=code"
+    assert read(as_charlie.get(f"/runs/{run.id}/graph/")).one("h1").text == "train-model #1"
 
 
 @pytest.mark.parametrize("ref", ["99", "abc", "ffffffff", "x" * 300, "-1", "0", str(uuid.uuid4()), "%00"])

@@ -145,6 +145,12 @@ class Frame:
     def palette(self) -> str:
         return self.user.palette if self.signed_in else ""
 
+    @property
+    def density(self) -> str:
+        """How high rows are in this browser."""
+        asked = self._request.COOKIES.get("stepwell-density", "")
+        return asked if asked in {"compact", "comfortable"} else ""
+
     @cached_property
     def is_rail_folded(self) -> bool:
         return self._request.COOKIES.get("stepwell-rail") == "folded"

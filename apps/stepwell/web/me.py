@@ -21,6 +21,9 @@ from stepwell.web.access import needs, shown
 from stepwell.web.caller import address, own_path
 from stepwell.web.fields import PageForm, ZoneInput
 
+#: seconds for which a browser keeps what is its own
+_YEAR = 365 * 86400
+
 
 class PreferencesForm(PageForm):
     time_zone = forms.CharField(
@@ -29,6 +32,12 @@ class PreferencesForm(PageForm):
     theme = forms.ChoiceField(label="Theme", required=False, choices=User._meta.get_field("theme").choices)
     palette = forms.ChoiceField(
         label="Colours of states", required=False, choices=User._meta.get_field("palette").choices
+    )
+    density = forms.ChoiceField(
+        label="Rows of tables",
+        required=False,
+        choices=[("", "Usual"), ("compact", "Close together"), ("comfortable", "Far apart")],
+        help_text="In this browser.",
     )
     has_keys = forms.BooleanField(
         label="Single-letter keys", required=False, help_text="j, k, f, r and others; ? lists them."
@@ -58,13 +67,16 @@ def me(request: HttpRequest) -> HttpResponse:
         return _page(request)
     form = PreferencesForm(request.POST)
     if form.is_valid():
+        density = form.cleaned_data.pop("density")
         try:
             actions.change_preferences(user=_fresh(request), ip=address(request), **form.cleaned_data)
         except UsageError as exc:
             form.add_refusal(exc)
         else:
             messages.success(request, "Saved.")
-            return redirect("me")
+            response = redirect("me")
+            response.set_cookie("stepwell-density", density, max_age=_YEAR, samesite="Lax", secure=request.is_secure())
+            return response
     return _page(request, preferences=form)
 
 
@@ -147,7 +159,10 @@ def _page(
     context = {
         "preferences": preferences
         or PreferencesForm(
-            initial={name: getattr(user, name) for name in ("time_zone", "theme", "palette", "has_keys")}
+            initial={
+                **{name: getattr(user, name) for name in ("time_zone", "theme", "palette", "has_keys")},
+                "density": request.COOKIES.get("stepwell-density", ""),
+            }
         ),
         "passwords": passwords or _password_form(user),
         "zones": zone_names(),

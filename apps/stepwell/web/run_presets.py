@@ -6,7 +6,6 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pprint import pformat
 from typing import Any
 
 from django.http import HttpRequest
@@ -19,7 +18,6 @@ from stepwell.web import present
 _OFFERED = 5
 #: runs looked through for values that differ
 _LOOKED_AT = 50
-_WIDTH = 76
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +61,11 @@ def calls(request: HttpRequest, pipeline: Pipeline, parameters: dict[str, Any]) 
         'curl -H "Authorization: Bearer $STEPWELL_TOKEN" -H "Content-Type: application/json" \\\n'
         f"  -d {body} \\\n  {root}{path}"
     )
+    values = "".join(f"    {name!r}: {value!r},\n" for name, value in parameters.items())
     python = (
         "import os\n\nfrom stepwell import Client\n\n"
         f'client = Client(url="{root}", token=os.environ["STEPWELL_TOKEN"])\n'
-        f"parameters = {pformat(parameters, width=_WIDTH, sort_dicts=False)}\n"
+        f"parameters = {{\n{values}}}\n"
         f'client.trigger_pipeline("{pipeline.slug}", parameters)'
     )
     return [("curl", curl), ("Python", python)]

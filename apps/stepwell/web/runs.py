@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.urls import path
+from django.urls import path, reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from stepwell.accounts.models import Role
@@ -38,6 +38,9 @@ from stepwell.web.step_table import read_view, step_table
 def detail(request: WebRequest, ref: str) -> HttpResponse:
     """Show a run; to htmx, what of it changed since."""
     run = get_run_or_404(request, ref)
+    if ref != str(run.number):
+        query = request.META.get("QUERY_STRING", "")
+        return redirect(f"{reverse('runs:detail', args=[run.number])}{'?' if query else ''}{query}")
     context = run_context(request, run, "detail")
     is_live = bool(request.htmx) and request.htmx.target == "run-live"
     if is_live and "part" in request.GET:

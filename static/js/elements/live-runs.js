@@ -1,6 +1,7 @@
 // <live-runs>: a list of runs. Changed runs reload the parts marked data-live, at most once a second. While the person is
 // down in the list, has ticked runs or is busy with its filters, rows stay where they are: those shown are brought up to
-// date one by one (from the address in data-rows), and a button counts the new ones instead.
+// date one by one (from the address in data-rows), and a button counts the new ones instead. A list that begins with the
+// `newest` runs of all counts none that is older than those it shows.
 import { announce } from "../lib/announce.js";
 import { make } from "../lib/dom.js";
 import { paced, reload } from "../lib/pace.js";
@@ -34,9 +35,14 @@ class LiveRuns extends HTMLElement {
     const rows = message.type === "rows" ? message.rows : [];
     for (const { id } of rows) {
       if (this.querySelector(`[data-run="${id}"]`)) this.#changed.add(id);
-      else this.#fresh.add(id);
+      else if (!this.hasAttribute("newest") || this.#isNewer(id)) this.#fresh.add(id);
     }
     this.#reload();
+  }
+
+  /** Whether a run was made after all that are shown; ids sort by the time they were made. */
+  #isNewer(id) {
+    return [...this.querySelectorAll("[data-run]")].every((row) => row.dataset.run < id);
   }
 
   #refresh() {

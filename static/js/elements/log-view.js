@@ -128,7 +128,6 @@ class LogView extends HTMLElement {
       this.draw();
       if (byPerson) this.tail.scrolled();
     });
-    for (const part of this.querySelectorAll("[data-script]")) part.hidden = false;
   }
 
   #open() {

@@ -16,7 +16,6 @@ class RunGraph extends HTMLElement {
     const { signal } = this.#stop;
     const view = this.querySelector(".graph__view");
     if (!view) return;
-    this.querySelector(".graph__tools").hidden = false;
     this.#load = paced(() => this.#loadStates(), 1000);
     this.closest("live-run")?.addEventListener("run-events", (event) => this.#take(event.detail), { signal });
     this.addEventListener("keydown", (event) => this.#press(event), { signal });

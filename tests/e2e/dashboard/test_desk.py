@@ -60,6 +60,20 @@ def test_15_an_act_on_250_runs_found_by_a_filter(page, seeded):
     assert seeded.hand("tests.e2e.dashboard.scene:audited", action="runs.bulk", reason="the disk was full") == 1
 
 
+def test_a_change_of_an_older_run_counts_as_no_new_one(page, seeded):
+    page.goto("/")
+    page.wait_for_selector(LIVE, state="attached")
+    page.evaluate("scrollTo(0, 400)")
+    # What changed just before may still be told.
+    page.wait_for_timeout(1500)
+    shown = [int(re.search(r"#(\d+)", row)[1]) for row in page.locator("tr[data-run]").all_inner_texts()]
+    seeded.hand("tests.e2e.dashboard.seed:touch", number=min(shown) - 20)
+    page.wait_for_timeout(1500)
+    assert page.locator("button.pill").count() == 0
+    seeded.hand("tests.e2e.dashboard.seed:new_runs", n=1)
+    page.get_by_role("button", name="1 new run").wait_for()
+
+
 def test_rows_that_come_late_take_no_tick_away(page, seeded):
     page.goto("/runs/")
     page.wait_for_selector(LIVE, state="attached")

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.e2e.dashboard.visits import every_page
+from tests.e2e.dashboard.visits import SHIFTS, every_page
 
 LIVE = '#connection[data-state="live"]'
 #: what counts as text and state at a glance: a mark, and words beside it
@@ -215,6 +215,24 @@ def test_30_every_page_reads_without_scripts_and_fits_a_phone(sign_in, seeded, s
         n_pages += 1
     record_property("pages at 375 px without scripts", n_pages)
     assert wide == []
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("width", [1280, 375], ids=["desk", "phone"])
+def test_30_no_page_shifts_while_it_loads(sign_in, seeded, scene, width, record_property):
+    def open_page(role):
+        page = sign_in(role, viewport={"width": width, "height": 800})
+        page.add_init_script(f"({SHIFTS})()")
+        return page
+
+    shifts = {}
+    for name, page in every_page(scene, seeded.hand, open_page):
+        # What scripts change is done in the first frames.
+        page.wait_for_timeout(60)
+        shifts[name] = page.evaluate("window.shifted")
+    worst = max(shifts, key=shifts.get)
+    record_property("worst layout shift", f"{shifts[worst]:.3f} ({worst})")
+    assert shifts[worst] < 0.02, shifts
 
 
 @pytest.mark.timeout(120)

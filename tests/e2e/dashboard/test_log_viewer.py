@@ -329,6 +329,25 @@ def test_a_log_without_lines_says_why(log):
     wait_until(page, lambda: words.is_visible() and words.evaluate(IS_ON_TOP))
 
 
+def test_logs_are_dark_on_a_light_page_for_who_wants_it(log):
+    ground = "log => getComputedStyle(log).backgroundColor"
+    page = log("INFO one\n")
+    light = page.locator(".log").evaluate(ground)
+    page.get_by_label("Dark").check()
+    dark = page.locator(".log").evaluate(ground)
+    assert lightness(dark) < 0.3 < 0.9 < lightness(light)
+    # The choice is kept, also in the panel of a step.
+    page.reload()
+    assert page.locator(".log").evaluate(ground) == dark
+    page.goto(page.url.partition("logs/")[0])
+    page.locator("log-view[data-first]").wait_for()
+    assert page.locator(".log").evaluate(ground) == dark
+
+
+def lightness(colour):
+    return float(re.match(r"oklch\(([\d.]+)", colour)[1])
+
+
 def test_wrapped_lines_are_read_whole_from_the_first_to_the_last(log):
     lines = [f"row {n} {'word ' * (80 if n % 3 == 0 else 2)}end{n}" for n in range(1, 301)]
     page = log("\n".join(lines) + "\n")

@@ -8,10 +8,7 @@ import time
 import pytest
 
 from tests.e2e.dashboard.conftest import is_quiet
-
-SHIFTS = """() => { window.shifted = 0; new PerformanceObserver((list) => {
-    for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
-}).observe({ type: "layout-shift", buffered: true }) }"""
+from tests.e2e.dashboard.visits import SHIFTS
 
 
 def open_timed(page, address, row="tbody tr[data-run]"):

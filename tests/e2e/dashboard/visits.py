@@ -7,6 +7,11 @@ from typing import Any
 
 from playwright.sync_api import Page
 
+#: sums up how much a page jumps about, in ``window.shifted``
+SHIFTS = """() => { window.shifted = 0; new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) if (!entry.hadRecentInput) window.shifted += entry.value;
+}).observe({ type: "layout-shift", buffered: true }) }"""
+
 
 def every_page(
     addresses: dict[str, str], hand: Callable[..., Any], open_page: Callable[[str], Page]

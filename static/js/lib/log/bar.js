@@ -3,6 +3,7 @@ import { Finder } from "./finder.js";
 import { ask } from "./asking.js";
 
 const WRAP = "stepwell:wrap";
+const DARK = "stepwell:dark-logs";
 
 export class LogBar {
   #view;
@@ -20,7 +21,9 @@ export class LogBar {
     document.addEventListener("keydown", (event) => this.#pressed(event), options);
     this.#part("wrap").addEventListener("change", (event) => this.#wrap(event.target.checked), options);
     this.#part("times")?.addEventListener("change", (event) => this.#showTimes(event.target.checked), options);
+    this.#part("dark")?.addEventListener("change", (event) => this.#darken(event.target.checked), options);
     this.#showCount();
+    if (localStorage.getItem(DARK)) this.#darken(true);
     if (localStorage.getItem(WRAP)) view.wrap((this.#part("wrap").checked = true));
   }
 
@@ -142,9 +145,15 @@ export class LogBar {
   }
 
   #wrap(isOn) {
-    if (isOn) localStorage.setItem(WRAP, "1");
-    else localStorage.removeItem(WRAP);
+    keep(WRAP, isOn);
     this.#view.wrap(isOn);
+  }
+
+  /** Show lines as on a dark page, whatever the page around them is; a browser keeps it. */
+  #darken(isOn) {
+    keep(DARK, isOn);
+    this.#view.classList.toggle("is-dark", isOn);
+    if (this.#part("dark")) this.#part("dark").checked = isOn;
   }
 
   #showTimes(isOn) {
@@ -152,4 +161,9 @@ export class LogBar {
     this.#view.painter.showTimes(isOn);
     this.#view.draw();
   }
+}
+
+function keep(name, isOn) {
+  if (isOn) localStorage.setItem(name, "1");
+  else localStorage.removeItem(name);
 }
