@@ -21,7 +21,6 @@ VALUE = "the-value-of-the-vault"
 def copied(tmp_path_factory):
     """An instance that works, and the backup that was made while it did."""
     folder = tmp_path_factory.mktemp("original")
-    (folder / "home").mkdir()
     for name in ("short.py", "keeper.py"):
         (folder / name).write_text(FILES[name])
     running = RunningInstance(folder)

@@ -122,7 +122,6 @@ SETTINGS = {"STEPWELL_STEP_SLOTS": "1", "STEPWELL_HOOK_SECONDS": "3"}
 @pytest.fixture(scope="module")
 def instance(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hooks")
-    (folder / "home").mkdir()
     (folder / "owed.py").write_text(FILE)
     running = RunningInstance(folder, settings={**SETTINGS, "STEPWELL_HOOK_SECONDS": "30"})
     try:
@@ -238,7 +237,6 @@ def kill_script_in_hook(instance, arguments, hook):
 
 @pytest.fixture
 def strict(tmp_path):
-    (tmp_path / "home").mkdir()
     (tmp_path / "owed.py").write_text(FILE)
     running = RunningInstance(tmp_path, settings=SETTINGS)
     try:

@@ -16,6 +16,7 @@ from django.utils import timezone
 from stepwell.accounts.models import InstanceSettings, Role, User
 from stepwell.core.status import RunStatus
 from stepwell.desk.models import Notice, ViewMark, Watch
+from stepwell.kit.prepared import Select, Slot
 from stepwell.runs.models import Run, Wait
 from stepwell.web.access import PUBLIC, access_of
 
@@ -92,17 +93,8 @@ class Frame:
     def counts(self) -> dict[str, int]:
         """The numbers of the frame; one query for all of them."""
         if not self.signed_in:
-            return dict.fromkeys(("running", "unresolved", "waiting", "unread", "pins"), 0)
-        mine = {"user": OuterRef("pk")}
-        counted = {
-            "running": Run.objects.filter(status__in=[RunStatus.RUNNING, RunStatus.CANCELLING]),
-            "unresolved": Run.objects.filter(is_unresolved=True),
-            "waiting": Wait.objects.filter(status=Wait.Status.OPEN),
-            "unread": Notice.objects.filter(**mine, read_at__isnull=True),
-            "pins": ViewMark.objects.filter(**mine, is_pinned=True),
-        }
-        numbers = {name: _number(rows) for name, rows in counted.items()}
-        return User.objects.filter(pk=self.user.pk).values(**numbers).get()
+            return dict.fromkeys(_COUNTED, 0)
+        return dict(zip(_COUNTED, _COUNTS.one(user=self.user.pk), strict=True))
 
     @property
     def n_running(self) -> int:
@@ -184,6 +176,21 @@ class Frame:
 def _number(rows: QuerySet[Any]) -> Coalesce:
     one_row = rows.order_by().values(all=Value(1)).annotate(n=Count("*")).values("n")
     return Coalesce(Subquery(one_row), 0)
+
+
+_MINE = {"user": OuterRef("pk")}
+_COUNTED = {
+    "running": Run.objects.filter(status__in=[RunStatus.RUNNING, RunStatus.CANCELLING]),
+    "unresolved": Run.objects.filter(is_unresolved=True),
+    "waiting": Wait.objects.filter(status=Wait.Status.OPEN),
+    "unread": Notice.objects.filter(**_MINE, read_at__isnull=True),
+    "pins": ViewMark.objects.filter(**_MINE, is_pinned=True),
+}
+_COUNTS = Select(
+    lambda: User.objects.filter(pk=Slot("user"))
+    .annotate(**{name: _number(rows) for name, rows in _COUNTED.items()})
+    .values_list(*_COUNTED)
+)
 
 
 def instance_settings(request: HttpRequest) -> InstanceSettings:
