@@ -7,6 +7,8 @@ settings: they are read in the fork.
 
 from __future__ import annotations
 
+import atexit
+import gc
 import io
 import json
 import os
@@ -16,47 +18,83 @@ import signal
 import socket
 import sys
 import tempfile
+import threading
+from collections.abc import Callable
 from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 #: what most of our processes load and what needs no settings to be imported
 LIBRARIES = [
-    "asyncio",
-    "asgiref.sync",
     "asgiref.local",
+    "asgiref.sync",
+    "asyncio",
+    "channels.apps",
     "cloudpickle",
     "concurrent.futures.thread",
-    "cryptography.hazmat.primitives.ciphers.aead",
     "cronsim",
+    "cryptography.hazmat.primitives.ciphers.aead",
+    "csp.constants",
+    "django.contrib.admin.decorators",
+    "django.contrib.auth.decorators",
     "django.contrib.auth.hashers",
+    "django.contrib.auth.password_validation",
+    "django.contrib.auth.tokens",
+    "django.contrib.auth.validators",
     "django.contrib.messages",
+    "django.contrib.sites.shortcuts",
     "django.contrib.staticfiles.finders",
+    "django.core.handlers.asgi",
     "django.core.management",
+    "django.core.management.commands.migrate",
     "django.core.serializers.json",
+    "django.core.servers.basehttp",
     "django.db.backends.sqlite3.base",
+    "django.db.migrations.autodetector",
     "django.db.migrations.executor",
     "django.db.models.functions",
+    "django.db.models.sql.compiler",
     "django.forms",
     "django.http",
+    "django.shortcuts",
+    "django.template.defaultfilters",
+    "django.template.defaulttags",
     "django.template.loader",
+    "django.template.loader_tags",
+    "django.templatetags.i18n",
+    "django.test.html",
+    "django.test.signals",
     "django.urls",
     "django.utils.autoreload",
+    "django.utils.lorem_ipsum",
+    "django.views.debug",
     "django.views.generic",
+    "django.views.i18n",
+    "django.views.static",
+    "django_htmx",
     "email.mime.text",
     "http.client",
     "importlib.metadata",
     "jsonschema",
     "logging.config",
     "multiprocessing.connection",
+    "packaging.version",
     "psutil",
     "pydantic",
+    "pydantic.dataclasses",
     "pydantic.json_schema",
+    "pydantic.networks",
     "pydantic.root_model",
+    "pydantic.type_adapter",
     "sqlite3",
+    "template_partials",
+    "tomllib",
+    "unittest.mock",
     "urllib.request",
     "uuid",
+    "whitenoise.responders",
+    "xml.dom.minidom",
     "xml.etree.ElementTree",
     "yaml",
     "zoneinfo",
@@ -168,14 +206,41 @@ def become(request: dict[str, Any]) -> None:
     exec(code, main.__dict__)
 
 
+def end(work: Callable[[], None]) -> NoReturn:
+    """Do the work, and end as an interpreter does: its exit code, threads and what is to be done at exit.
+
+    All but taking its objects apart one by one, which would copy every page this process shares with the server.
+    """
+    code = 0
+    try:
+        work()
+    except SystemExit as exc:
+        code = exc.code if isinstance(exc.code, int) else int(exc.code is not None)
+        if isinstance(exc.code, str):
+            sys.stderr.write(f"{exc.code}\n")
+    except BaseException as exc:
+        code = -signal.SIGINT if isinstance(exc, KeyboardInterrupt) else 1
+        sys.excepthook(type(exc), exc, exc.__traceback__)
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    if code == -signal.SIGINT:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    os._exit(code & 0xFF)
+
+
 def main() -> None:
     for name in [*LIBRARIES, *sys.argv[2:]]:
         import_module(name)
     forks = Forks(sys.argv[1])
+    gc.freeze()
     print("ready", flush=True)
     request = forks.serve()
     if request is not None:
-        become(request)
+        end(lambda: become(request))
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import pytest
 
 from tests.commands import Instance, told
 from tests.docs import pages
+from tests.mlflow_store import copy_store
 
 # The first test waits for pages the others ask about too.
 pytestmark = pytest.mark.timeout(300)
@@ -20,9 +21,9 @@ pytestmark = pytest.mark.timeout(300)
 AT_ONCE = 3
 #: secrets the pages suppose somebody has made
 SECRETS = {"warehouse": ["DB_PASSWORD"]}
-#: components the pages suppose somebody has added; {} is a folder
+#: components the pages suppose somebody has added; {} is an MLflow database
 COMPONENTS = [
-    ["experiment_tracker", "mlflow", "local", "tracking_uri=sqlite:///{}/mlflow.db"],
+    ["experiment_tracker", "mlflow", "local", "tracking_uri={}"],
     ["step_operator", "subprocess", "gpu"],
 ]
 SECRET_VALUE = "correct-horse-battery-staple"
@@ -51,8 +52,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, keys in SECRETS.items():
         made = instance.stepwell("secrets", "create", name, *keys, "--stdin", given=f"{SECRET_VALUE}\n" * len(keys))
         assert made.returncode == 0, told(made)
+    store = copy_store(instance.folder / "mlflow.db")
     for words in COMPONENTS:
-        made = instance.stepwell("stack", "add", *(word.format(instance.folder) for word in words))
+        made = instance.stepwell("stack", "add", *(word.format(store) for word in words))
         assert made.returncode == 0, told(made)
     return Path(instance.environment["STEPWELL_HOME"])
 

@@ -6,22 +6,15 @@ from tests.commands import ROOT
 from tests.plugins.server import browser
 from tests.processes.instance import RunningInstance
 
-__all__ = ["browser", "fresh", "page", "running"]
+__all__ = ["browser", "fresh", "page"]
 
 
-@pytest.fixture
-def fresh(tmp_path):
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory):
     """A first start as ``make run`` does it: an empty data folder, and the examples."""
-    (tmp_path / "home").mkdir()
-    running = RunningInstance(tmp_path, "--examples", str(ROOT / "examples"))
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def running(tmp_path):
-    """An instance with the examples that was started before."""
-    running = RunningInstance(tmp_path, "--examples", str(ROOT / "examples"))
+    folder = tmp_path_factory.mktemp("fresh")
+    (folder / "home").mkdir()
+    running = RunningInstance(folder, "--examples", str(ROOT / "examples"))
     yield running
     running.stop()
 

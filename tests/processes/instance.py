@@ -22,7 +22,7 @@ START_SECONDS = 60
 QUICK = {
     "STEPWELL_HEARTBEAT_SECONDS": "0.3",
     "STEPWELL_LEASE_SECONDS": "3",
-    "STEPWELL_SWEEP_SECONDS": "0.5",
+    "STEPWELL_SWEEP_SECONDS": "1",
     "STEPWELL_GRACE_SECONDS": "2",
 }
 TERMINAL = {"completed", "failed", "cancelled"}
@@ -31,11 +31,11 @@ TERMINAL = {"completed", "failed", "cancelled"}
 def looks(seconds: float) -> Iterator[bool]:
     """Yield until the time is over, whether this is the last time; the pauses grow, as each look costs the instance."""
     deadline = time.monotonic() + seconds
-    pause = 0.03
+    pause = 0.08
     while time.monotonic() < deadline:
         yield False
         time.sleep(pause)
-        pause = min(pause * 1.3, 0.25)
+        pause = min(pause * 1.3, 0.3)
     yield True
 
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sqlite3
 import sys
 import time
-from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from tests.commands import told
+from tests.mlflow_store import copy_store, read_run
 
 SECRET = "0perat0r-secret/value"
 PIPELINES = """
@@ -113,7 +111,7 @@ def other(instance):
     instance.make_secret("pass", TOKEN=SECRET)
     add(instance, "step_operator", "subprocess", "other", python=str(other), environment=VARIABLES)
     add(instance, "step_operator", "subprocess", "bare", python=str(bare))
-    add(instance, "experiment_tracker", "mlflow", "local", tracking_uri=f"sqlite:///{folder}/ml.db", **LOGIN)
+    add(instance, "experiment_tracker", "mlflow", "local", tracking_uri=copy_store(folder / "ml.db"), **LOGIN)
     instance.register(folder / "operated.py")
     return other
 
@@ -256,7 +254,7 @@ def test_a_step_is_tracked_and_says_where(instance, rate, status):
     step = instance.steps(run["id"])["learn"]
     tracked = step["tracked_run"]
 
-    kept = tracked_run(instance.commands.folder / "ml.db", tracked["run_id"])
+    kept = read_run(instance.commands.folder / "ml.db", tracked["run_id"])
     assert kept["status"] == status
     assert kept["params"] == {"rate": str(rate)}
     assert kept["metrics"] == {"own": rate * 2, "loss": 0.25}
@@ -265,18 +263,6 @@ def test_a_step_is_tracked_and_says_where(instance, rate, status):
     assert tracked["url"].endswith(f"/runs/{tracked['run_id']}")
     assert "password is ***" in instance.log(run["id"], "learn")
     assert SECRET not in str(step)
-
-
-def tracked_run(store: Path, run_id: str) -> dict[str, Any]:
-    """Return what an MLflow store in SQLite has of a run; MLflow itself takes seconds to load."""
-    with contextlib.closing(sqlite3.connect(store)) as database:
-        [(status,)] = database.execute("SELECT status FROM runs WHERE run_uuid = ?", [run_id])
-        tables = {"params": "params", "metrics": "latest_metrics", "tags": "tags"}
-        kept = {
-            what: dict(database.execute(f"SELECT key, value FROM {table} WHERE run_uuid = ?", [run_id]))
-            for what, table in tables.items()
-        }
-    return {"status": status, **kept}
 
 
 def test_an_unknown_operator_is_refused_before_a_run_exists(instance):

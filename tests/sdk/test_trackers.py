@@ -14,6 +14,7 @@ import pytest
 
 from stepwell import log_metadata, step
 from tests.commands import ROOT
+from tests.mlflow_store import copy_store, read_run, run_ids
 from tests.sdk.childkit import make_payload, parameters, run_step
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
@@ -204,7 +205,7 @@ def wait(seconds: float = 60) -> None:
 
 
 def test_a_step_that_is_asked_to_end_marks_its_run_as_killed_in_a_database(tmp_path):
-    uri = f"sqlite:///{tmp_path}/ml.db"
+    uri = copy_store(tmp_path / "ml.db")
     payload = make_payload(train, tmp_path, tracker=tracker(tmp_path, tracking_uri=uri))["tracker"]
     code = _SCRIPT + f"run_step(wait, Path({str(tmp_path)!r}), tracker={payload!r})\n"
     process = subprocess.Popen(
@@ -217,17 +218,9 @@ def test_a_step_that_is_asked_to_end_marks_its_run_as_killed_in_a_database(tmp_p
     finally:
         process.kill()
         process.stdout.close()
-    status = "import mlflow,sys; c=mlflow.MlflowClient(sys.argv[1]); e=c.get_experiment_by_name('etl');\n"
-    status += "r=c.search_runs([e.experiment_id])[0]; print(r.info.status, e.artifact_location)"
-    done = subprocess.run(
-        [sys.executable, "-c", status, uri],
-        env=_environment(tmp_path),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    assert done.stdout.split() == ["KILLED", (tmp_path / "mlartifacts" / "etl").as_uri()]
+    [run_id] = run_ids(tmp_path / "ml.db")
+    run = read_run(tmp_path / "ml.db", run_id)
+    assert (run["status"], run["artifacts"]) == ("KILLED", (tmp_path / "mlartifacts" / "etl").as_uri())
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -187,9 +187,11 @@ _COUNTED = {
     "pins": ViewMark.objects.filter(**_MINE, is_pinned=True),
 }
 _COUNTS = Select(
-    lambda: User.objects.filter(pk=Slot("user"))
-    .annotate(**{name: _number(rows) for name, rows in _COUNTED.items()})
-    .values_list(*_COUNTED)
+    lambda: (
+        User.objects.filter(pk=Slot("user"))
+        .annotate(**{name: _number(rows) for name, rows in _COUNTED.items()})
+        .values_list(*_COUNTED)
+    )
 )
 
 
