@@ -62,6 +62,7 @@ INSTANCES = ["tests/processes", "tests/faults/test_quick.py"]
 IN_USE = [
     "tests/e2e/test_first_use.py",
     "tests/e2e/test_dynamic.py",
+    "tests/api/test_docs_in_browser.py",
     "tests/live",
     "tests/conf",
 ]

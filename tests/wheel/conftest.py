@@ -34,11 +34,15 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     Without a network the dependencies are lent by the environment the tests run in.
     """
     folder = tmp_path_factory.mktemp("clean") / "venv"
-    venv.create(folder, with_pip=True)
+    venv.create(folder)
     python = folder / "bin/python"
-    pip = [str(python), "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-compile"]
     whole = subprocess.run(
-        [*pip, "--retries", "1", str(wheel)], capture_output=True, text=True, timeout=300, check=False
+        [*pip, "--disable-pip-version-check", "--retries", "1", str(wheel)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
     if whole.returncode:
         subprocess.run([*pip, "--no-deps", str(wheel)], capture_output=True, timeout=60, check=True)

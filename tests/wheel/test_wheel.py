@@ -86,7 +86,9 @@ def test_a_process_that_imports_step_and_pipeline_takes_at_most_150_ms(installed
     raise AssertionError(f"at best {min(ours):.3f} s, and {min(bare):.3f} s for Python alone")
 
 
-def test_up_in_an_empty_folder_serves_the_login_page_with_its_styles(installed: Path, tmp_path: Path) -> None:
+def test_up_in_an_empty_folder_serves_styled_pages_and_ends_within_5_seconds_of_ctrl_c(
+    installed: Path, tmp_path: Path
+) -> None:
     with up(installed, tmp_path) as address:
         page, kind = fetch(f"{address}/login/")
         styles = re.findall(r'<link[^>]+rel="stylesheet"[^>]+href="([^"]+)"|href="([^"]+\.css[^"]*)"', page)
@@ -100,9 +102,6 @@ def test_up_in_an_empty_folder_serves_the_login_page_with_its_styles(installed: 
             assert kind == "text/css", sheet
             assert text.strip(), sheet
 
-
-def test_up_ends_within_5_seconds_of_ctrl_c_and_leaves_no_process(installed: Path, tmp_path: Path) -> None:
-    with up(installed, tmp_path):
         (process,) = (p for p in psutil.Process().children() if str(installed) in " ".join(p.cmdline()))
         family = process.children(recursive=True)
         assert len(family) >= 2, "web and runner"
