@@ -7,14 +7,17 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -26,12 +29,12 @@ START_SECONDS = 60
 class Up:
     """A running ``stepwell up`` on a free port."""
 
-    def __init__(self, instance: Instance, *words: str, before: Sequence[str] = ()) -> None:
+    def __init__(self, instance: Instance, *words: str, before: Sequence[str] = (), **settings: str) -> None:
         self.instance = instance
         self.process = subprocess.Popen(
             [*before, sys.executable, "-m", "stepwell", "up", "--port", "0", *words],
             cwd=instance.folder,
-            env=instance.environment,
+            env={**instance.environment, **settings},
             stdout=subprocess.PIPE,
             stderr=(instance.folder / "stderr").open("w"),
             text=True,
@@ -154,6 +157,23 @@ def test_nobody_of_the_same_user_reads_our_environment(instance):
         other.kill()
         other.wait()
         up.end()
+
+
+@pytest.mark.parametrize(
+    ("proxies", "address"), [("", "127.0.0.1"), ("10.0.0.1", "127.0.0.1"), ("127.0.0.1", "203.0.113.9")]
+)
+def test_only_a_proxy_of_the_settings_is_believed_who_calls(instance, proxies, address):
+    up = Up(instance, "--no-runner", STEPWELL_PROXIES=proxies)
+    try:
+        with httpx.Client(base_url=up.base, trust_env=False, headers={"X-Forwarded-For": "203.0.113.9"}) as browser:
+            token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', browser.get("/login/").text)[1]
+            form = {"csrfmiddlewaretoken": token, "name": "admin", "password": "wrong"}
+            assert browser.post("/login/", data=form, headers={"Origin": up.base}).status_code == 422
+    finally:
+        up.end()
+    with closing(sqlite3.connect(instance.folder / "home" / "stepwell.db")) as database:
+        rows = database.execute("SELECT ip FROM accounts_auditevent WHERE action = 'sign_in.failed'").fetchall()
+    assert rows == [(address,)]
 
 
 def test_a_child_that_dies_is_started_again_while_browsers_wait(up):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from django.conf import settings
@@ -124,6 +125,16 @@ def test_a_framed_file_can_be_downloaded(as_charlie: Client) -> None:
 
     assert raw["Content-Type"] == "application/octet-stream"
     assert raw["Content-Disposition"] == 'attachment; filename="report.html"'
+
+
+def test_the_name_of_a_download_breaks_no_header(as_charlie: Client) -> None:
+    quoted, broken = 'a"; filename=b\\é.bin', "a\r\nSet-Cookie: x=1.bin"
+    version = made({quoted: "1", broken: "1"})
+
+    raw = as_charlie.get(f"/artifacts/{version.id}/raw/{quote(quoted)}")
+
+    assert raw["Content-Disposition"] == 'attachment; filename="a__ filename_b__.bin"'
+    assert as_charlie.get(f"/artifacts/{version.id}/raw/{quote(broken)}").status_code == 404
 
 
 def test_files_in_folders_are_found(as_charlie: Client) -> None:
