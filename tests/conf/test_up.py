@@ -20,6 +20,7 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from websockets.sync.client import connect
 
 from tests.commands import Instance, told
 
@@ -157,6 +158,27 @@ def test_nobody_of_the_same_user_reads_our_environment(instance):
         other.kill()
         other.wait()
         up.end()
+
+
+def test_no_address_and_no_cookie_is_logged_however_much_is(instance):
+    up = Up(instance, "--no-runner", STEPWELL_LOG_LEVEL="DEBUG")
+    link = up.url.rstrip("/").rpartition("/")[2]
+    try:
+        with httpx.Client(base_url=up.base, trust_env=False, follow_redirects=True) as browser:
+            token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', browser.get(up.url).text)[1]
+            browser.post(up.url, data={"csrfmiddlewaretoken": token}, headers={"Origin": up.base})
+            assert browser.get("/runs/?text=canary").status_code == 200
+            session = browser.cookies["stepwell"]
+        with connect(
+            f"ws{up.base.removeprefix('http')}/ws/",
+            origin=up.base,
+            additional_headers={"Cookie": f"stepwell={session}"},
+        ) as socket_:
+            socket_.recv(timeout=20)
+    finally:
+        up.end()
+
+    assert not [word for word in (link, session, "canary") if word in up.said]
 
 
 @pytest.mark.parametrize(

@@ -165,15 +165,17 @@ DISK_RESERVE_BYTES = int(env.number("STEPWELL_DISK_RESERVE_MB", 500, low=0, high
 #: the most that one person's uploads over the API may hold until they are stored
 UPLOAD_BYTES = int(env.number("STEPWELL_UPLOAD_MB", 10_240, low=1, high=10_000_000) * 2**20)
 
+LOG_LEVEL = env.one_of("STEPWELL_LOG_LEVEL", ("INFO", "DEBUG", "WARNING", "ERROR"))
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"()": "stepwell.kit.logbook.LineFormatter"}},
     "filters": {"short": {"()": "stepwell.kit.logbook.WithoutTraceback"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.text("STEPWELL_LOG_LEVEL", "WARNING")},
+    # Libraries are heard when something is wrong only: they note down cookies, and addresses that hold passwords.
+    "root": {"handlers": ["console"], "level": "ERROR" if LOG_LEVEL == "ERROR" else "WARNING"},
     "loggers": {
-        "stepwell": {"level": env.text("STEPWELL_LOG_LEVEL", "INFO")},
+        "stepwell": {"level": LOG_LEVEL},
         "huey": {"level": "WARNING"},
         "django.request": {"level": "ERROR"},
         "django.security.DisallowedHost": {"filters": ["short"]},
