@@ -43,5 +43,5 @@ def test_a_role_that_newcomers_cannot_have_is_refused(monkeypatch: pytest.Monkey
 def test_a_level_of_the_log_there_is_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STEPWELL_LOG_LEVEL", "loud")
 
-    with pytest.raises(ImproperlyConfigured, match="STEPWELL_LOG_LEVEL is “loud”. Use INFO or DEBUG"):
+    with pytest.raises(ImproperlyConfigured, match=r"STEPWELL_LOG_LEVEL is “loud”\. Use INFO or DEBUG"):
         runpy.run_path(settings_module.__file__)
