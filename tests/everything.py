@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -93,6 +94,8 @@ class Result:
 
 def main() -> int:
     started = time.monotonic()
+    # A shell that starts us in the background has us ignore Ctrl-C, and so all we start, which tests press.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if "--checks" in sys.argv[1:]:
         return summarise(run_checks(), missing="", seconds=time.monotonic() - started)
     with tempfile.TemporaryDirectory(prefix="stepwell-tests-") as folder, ThreadPoolExecutor(LANES) as lanes:

@@ -205,7 +205,10 @@ def test_cancel_that_meets_a_process_still_being_set_up_is_not_lost(
     set_up = trees.die_with_parent
     monkeypatch.setattr(trees, "die_with_parent", lambda parent: (time.sleep(0.4), set_up(parent)))
     host = StepHost.fork(child_main)
-    attempt = Attempt(host, tmp_path, watcher=Recorder("cancel"), pace=Pace(beat=0.1, grace=30), do="sleep")
+    watcher = Recorder()
+    attempt = Attempt(host, tmp_path, watcher=watcher, pace=Pace(beat=0.1, grace=30), do="sleep")
+    # Once there is a process: what is cancelled before that is never forked.
+    monkeypatch.setattr(watcher, "started", lambda pid: attempt.supervision.ask("cancel"))
 
     outcome = attempt.run()
 
