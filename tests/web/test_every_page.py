@@ -25,6 +25,7 @@ NO_PAGE = {
     "views:counts": "numbers for a list that is open",
     "artifacts:raw": "a file",
     "runs:parameters": "leads to the config",
+    "runs:step": "leads to the panel of the step",
     "runs:log_raw": "a file",
     "runs:log_download": "a file",
     "runs:log_lines": "lines for a log that is open",

@@ -148,3 +148,12 @@ def test_an_option_that_is_only_a_name_reads_as_that_name(as_charlie: Client) ->
     text = open_run(as_charlie, run, "?step=train&tab=options").one("div", id="panel-facts").text
 
     assert "cache_policy default default" in text
+
+
+def test_a_step_has_an_address_that_leads_to_its_panel(as_charlie: Client) -> None:
+    run = factories.make_run(steps=["load"])
+
+    assert (
+        as_charlie.get(f"/runs/{run.number}/steps/load/?tab=code")["Location"]
+        == f"/runs/{run.number}/?step=load&tab=code"
+    )

@@ -13,6 +13,7 @@ from stepwell.runs.models import Run
 from stepwell.web import option_forms
 from tests import factories
 from tests.web.page import Element, form_of, read
+from tests.web.run_pages import open_run
 
 EVALUATE = "o:evaluate:"
 
@@ -319,3 +320,15 @@ def test_viewers_may_not_rerun(as_charlie: Client, run: Run) -> None:
 
 def test_other_methods_are_refused(as_bob: Client, run: Run) -> None:
     assert as_bob.delete(f"/runs/{run.number}/rerun/").status_code == 405
+
+
+def test_a_run_and_its_reruns_lead_to_one_another(as_charlie: Client) -> None:
+    run = factories.make_run(status="failed", steps={"load": "failed"})
+    again = [factories.make_run(pipeline=run.pipeline, parent=run, status=status) for status in ("failed", "completed")]
+    factories.make_run(pipeline=run.pipeline, parent=again[0])
+
+    head = open_run(as_charlie, run).one("section", id="run-head")
+
+    assert "rerun as Completed: #3 , Failed: #2" in head.text
+    assert [link["href"] for link in head.all("a", class_="nowrap")] == ["/runs/3/", "/runs/2/"]
+    assert "rerun as" not in open_run(as_charlie, again[1]).one("section", id="run-head").text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F
+from django.db.models import Count, F, OuterRef, Subquery, Value
 from django.urls import reverse
 
 from stepwell.accounts.models import Role, User
@@ -30,6 +30,7 @@ _MARKS = {
     "cancelled": "⊘",
 }
 _SCOPES = {"failed": "from what failed", "whole": "everything", "steps": "from chosen steps"}
+_RERUNS_SHOWN = 5
 #: pages of a run, by the name of their address
 _TABS = (
     ("detail", "Overview"),
@@ -66,6 +67,15 @@ class Actions:
     why_not: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """A run that is a rerun of the one shown."""
+
+    number: int
+    url: str
+    state: present.State
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunHead:
     run: Run
@@ -81,6 +91,8 @@ class RunHead:
     tags: list[str]
     warnings: list[str]
     parent_url: str
+    #: the newest runs that are a rerun of it
+    reruns: list[Rerun]
     #: (name, address) of the schedule that started it
     schedule: tuple[str, str] | None
     scope: str
@@ -110,6 +122,7 @@ class Tab:
 def run_head(run: Run, user: User) -> RunHead:
     """Return the head of ``run``; one query for its steps."""
     counts = step_counts([run.id])[run.id]
+    n_artifacts, reruns = _results_and_reruns(run)
     parts = segments(counts)
     n_steps = sum(counts.values())
     return RunHead(
@@ -131,7 +144,8 @@ def run_head(run: Run, user: User) -> RunHead:
         segments=parts,
         summary=f"{present.count(n_steps, 'step')}: {', '.join(part.phrase for part in parts)}" if parts else "",
         actions=_actions(run, user, counts),
-        tabs=tabs(run),
+        tabs=_tabs(run, n_artifacts),
+        reruns=reruns,
         waits=open_waits(run) if run.status == RunStatus.PAUSED else [],
         usual=_usual(run),
         seq=run.next_seq - 1,
@@ -144,9 +158,22 @@ def change(item: dict[str, Any]) -> Change:
     return Change(what, _option(item.get("old"), what), _option(item.get("new"), what))
 
 
-def tabs(run: Run) -> list[Tab]:
+def _results_and_reruns(run: Run) -> tuple[int, list[Rerun]]:
+    """Return how many artifacts the run made, and the runs that are a rerun of it; one query for both."""
+    made = StepArtifact.objects.filter(step_run__run=OuterRef("pk"), direction=StepArtifact.Direction.OUTPUT)
+    n_made = made.order_by().values(all=Value(1)).annotate(n=Count("*")).values("n")
+    rows = Run.objects.filter(pk=run.pk).annotate(n_made=Subquery(n_made)).order_by("-reruns__id")
+    found = list(rows.values_list("n_made", "reruns__number", "reruns__status")[:_RERUNS_SHOWN])
+    reruns = [
+        Rerun(number, reverse("runs:detail", args=[number]), present.state(status))
+        for _, number, status in found
+        if number
+    ]
+    return (found[0][0] or 0) if found else 0, reruns
+
+
+def _tabs(run: Run, n_artifacts: int) -> list[Tab]:
     """Return the pages of a run in order; the log's is put between them by the page, which knows of which step."""
-    n_artifacts = StepArtifact.objects.filter(step_run__run=run, direction=StepArtifact.Direction.OUTPUT).count()
     counts = {"artifacts": str(n_artifacts) if n_artifacts else ""}
     return [Tab(key, label, reverse(f"runs:{key}", args=[run.number]), counts.get(key, "")) for key, label in _TABS]
 

@@ -73,6 +73,14 @@ def parameters(request: WebRequest, ref: str) -> HttpResponse:
     return redirect("runs:config", get_run_or_404(request, ref).number, permanent=True)
 
 
+@require_safe
+@needs(Role.VIEWER)
+def step(request: WebRequest, ref: str, invocation_id: str) -> HttpResponse:
+    """Lead the address of a step to its panel."""
+    run = get_run_or_404(request, ref)
+    return redirect(run_page.step_url(run, invocation_id, part=request.GET.get("tab", "")))
+
+
 @require_POST
 @needs(Role.OPERATOR)
 def expiry(request: WebRequest, ref: str, invocation_id: str) -> HttpResponse:
@@ -96,4 +104,5 @@ urlpatterns = [
     path("runs/<str:ref>/parameters/", parameters, name="parameters"),
     path("runs/<str:ref>/events/", events, name="events"),
     path("runs/<str:ref>/steps/<path:invocation_id>/expiry/", expiry, name="expiry"),
+    path("runs/<str:ref>/steps/<path:invocation_id>/", step, name="step"),
 ]
