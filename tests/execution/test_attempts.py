@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.db import connection, connections
+from django.db.models import F
 from django.utils import timezone
 
 from stepwell.core.ids import new_id
 from stepwell.core.plan import Retry, StepOptions
 from stepwell.engine.ports import ErrorInfo, Outcome
-from stepwell.execution import actions, publish, sweep
+from stepwell.execution import actions, driving, publish, sweep
 from stepwell.execution.claims import LeaseLost, claim, renew
 from stepwell.runs.models import Attempt, Run, StepRun
 from tests.execution.make import make_node, make_run, queue
@@ -149,6 +151,15 @@ class TestEnds:
         with pytest.raises(LeaseLost):
             publish.publish(claimed, DONE)
         assert run.steps.get().status == "queued"
+
+    def test_the_calls_of_a_driver_somebody_else_owns_are_refused(self):
+        run = make_run({"a": []})
+        old = claim(queue(run, "a").id, owner_id=new_id())
+        Attempt.objects.update(owner_id=new_id(), fence=F("fence") + 1)
+        new = replace(old, attempt=Attempt.objects.get(), fence=Attempt.objects.get().fence)
+
+        assert driving.note_loads(new, []) is None
+        assert driving.note_loads(old, [])["t"] == "refused"
 
     def test_an_attempt_that_never_had_a_lease_is_taken_back_too(self):
         run = make_run({"a": []})
