@@ -9,18 +9,13 @@ let commands = [];
 let timer = 0;
 let asked = 0;
 
-/** Prepare the palette; it opens on Ctrl+K and from anything marked data-palette. */
+/** Prepare the palette; it opens on Ctrl+K. */
 export function watchPalette() {
   if (!document.querySelector(".rail")) return;
   addEventListener("keydown", (event) => {
     if (event.key.toLowerCase() !== "k" || !(event.ctrlKey || event.metaKey) || event.altKey || event.shiftKey) return;
     event.preventDefault();
     dialog?.open ? dialog.close() : open();
-  });
-  document.addEventListener("click", (event) => {
-    if (!event.target.closest("[data-palette]")) return;
-    event.preventDefault();
-    open();
   });
 }
 

@@ -186,6 +186,16 @@ def test_24_who_waits_for_a_run_is_told_once(sign_in, seeded, heard):
     ]
 
 
+def test_a_click_is_a_click_with_the_colours_for_colour_blind_eyes(page):
+    page.goto("/me/")
+    for words in ("Usual", "For colour-blind eyes", "Usual"):
+        page.get_by_label("Colours of states").select_option(words)
+        page.get_by_role("button", name="Save", exact=True).click()
+        page.get_by_text("Saved.").wait_for()
+        page.goto("/me/")
+    assert page.locator("html").get_attribute("data-palette") is None
+
+
 def test_27_palette_and_keys(page, seeded, scene, record_property):
     for status, n in (("failed", 1), ("completed", 2)):
         seeded.hand("tests.e2e.dashboard.seed:new_runs", n=n, status=status)
