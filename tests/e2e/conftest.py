@@ -6,15 +6,22 @@ from tests.commands import ROOT
 from tests.plugins.server import browser
 from tests.processes.instance import RunningInstance
 
-__all__ = ["browser", "fresh", "page"]
+__all__ = ["browser", "fresh", "page", "running"]
 
 
-@pytest.fixture(scope="module")
-def fresh(tmp_path_factory):
+@pytest.fixture
+def fresh(tmp_path):
     """A first start as ``make run`` does it: an empty data folder, and the examples."""
-    folder = tmp_path_factory.mktemp("fresh")
-    (folder / "home").mkdir()
-    running = RunningInstance(folder, "--examples", str(ROOT / "examples"))
+    (tmp_path / "home").mkdir()
+    running = RunningInstance(tmp_path, "--examples", str(ROOT / "examples"))
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def running(tmp_path):
+    """An instance with the examples that was started before."""
+    running = RunningInstance(tmp_path, "--examples", str(ROOT / "examples"))
     yield running
     running.stop()
 
