@@ -176,7 +176,7 @@ def web_restarted(stage: Stage) -> int:
     return len(followers)
 
 
-@scenario("F54 F56", stores=("sqlite",), limit=120)
+@scenario("F54 F56", limit=120)
 def page_cut_off(stage: Stage) -> int:
     """A page in a browser whose server falls silent says so within 10 s, and goes on by itself when it is back."""
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
