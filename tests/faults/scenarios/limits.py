@@ -73,7 +73,7 @@ def runner_fed(stage: Stage) -> int:
     return 3
 
 
-@scenario("F53", limit=200)
+@scenario("F53", limit=150)
 def wide_and_deep(stage: Stage) -> int:
     """A map of 1000 steps, a chain of 50, and pipelines that call themselves: bounded memory, a clear end."""
     runner = stage.runner(STEPWELL_RUN_DEPTH="4", STEPWELL_RUN_STEPS="1000", **STEADY)
