@@ -21,8 +21,9 @@ from stepwell.accounts import actions
 from stepwell.accounts.models import User
 from stepwell.alerts.models import AlertRule, Delivery
 from stepwell.artifacts.models import Artifact, ArtifactVersion
-from stepwell.conf import cli, cli_doctor, cli_doctor_data
-from stepwell.execution import inputs
+from stepwell.conf import cli
+from stepwell.execution import doctor, inputs
+from stepwell.kit import machine
 from stepwell.runs.logs import log_path
 from stepwell.runs.models import Attempt, HookCall, RunnerNode
 from stepwell.vault import keyring, sealing
@@ -60,7 +61,7 @@ def home(tmp_path, monkeypatch):
     monkeypatch.setenv("STEPWELL_HOME", str(home))
     monkeypatch.setattr(settings, "HOME", home)
     monkeypatch.setattr(settings, "KEYRING_FILE", home / "keyring")
-    monkeypatch.setattr(cli_doctor_data.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9e12, 1e12, 8e12))
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9e12, 1e12, 8e12))
     actions.first_admin()
     RunnerNode.objects.create(kind=RunnerNode.Kind.RUNNER, host="h", pid=1, seen_at=time.time())
     return home
@@ -114,15 +115,15 @@ def test_a_folder_others_can_read(findings, home):
 
 @pytest.mark.parametrize(("free", "level"), [(100e6, "fail"), (1e9, "warn")])
 def test_little_room(findings, monkeypatch, free, level):
-    monkeypatch.setattr(cli_doctor_data.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9e12, 1e12, free))
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(9e12, 1e12, free))
     only(findings, "disk", level, "Make room")
 
 
 def test_room_is_what_runners_want(findings, monkeypatch):
     small = shutil._ntuple_diskusage(4e9, 3.7e9, 3e8)
-    monkeypatch.setattr(cli_doctor_data.shutil, "disk_usage", lambda _: small)
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: small)
     only(findings, "disk", "warn")
-    monkeypatch.setattr(cli_doctor_data.shutil, "disk_usage", lambda _: small._replace(free=1e8))
+    monkeypatch.setattr(doctor.shutil, "disk_usage", lambda _: small._replace(free=1e8))
     only(findings, "disk", "fail", "below 191 MiB no steps are started")
 
 
@@ -130,7 +131,7 @@ def test_a_full_disk(findings, monkeypatch):
     def full(**_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(cli_doctor.tempfile, "TemporaryFile", full)
+    monkeypatch.setattr(machine.tempfile, "TemporaryFile", full)
     found = findings()
     assert found["data folder"]["text"] == "cannot be written: No space left on device"
     assert "Make room" in found["data folder"]["todo"]
@@ -139,7 +140,7 @@ def test_a_full_disk(findings, monkeypatch):
 def test_a_network_file_system(findings, home, monkeypatch, tmp_path):
     mounts = tmp_path / "mounts"
     mounts.write_text(f"/dev/sda / ext4 rw 0 0\nserver:/share {home.parent} nfs4 rw 0 0\n")
-    monkeypatch.setattr(cli_doctor, "MOUNTS", mounts)
+    monkeypatch.setattr(machine, "MOUNTS", mounts)
     only(findings, "file system", "fail", "nfs4", "local disk")
 
 
@@ -159,7 +160,7 @@ def test_a_database_that_is_away(findings, monkeypatch):
     def away():
         raise Error("connection refused")
 
-    monkeypatch.setattr(cli_doctor_data, "missing_migrations", away)
+    monkeypatch.setattr(doctor, "missing_migrations", away)
     only(findings, "database", "fail", "connection refused", "DATABASE_URL")
 
 
@@ -203,8 +204,8 @@ def test_a_damaged_file(tmp_path, monkeypatch):
 
             return closing(sqlite3.connect(path).cursor())
 
-    monkeypatch.setattr(cli_doctor_data, "connection", Damaged())
-    finding = cli_doctor_data.check_integrity()
+    monkeypatch.setattr(doctor, "connection", Damaged())
+    finding = doctor.check_integrity()
     assert finding.level == "fail"
     assert "restore" in finding.todo
 
@@ -212,7 +213,7 @@ def test_a_damaged_file(tmp_path, monkeypatch):
 def test_clocks_that_disagree(findings, monkeypatch):
     RunnerNode.objects.update(seen_at=time.time() + 100)
     real = time.time
-    monkeypatch.setattr(cli_doctor_data.time, "time", lambda: real() + 100)
+    monkeypatch.setattr(doctor.time, "time", lambda: real() + 100)
     only(findings, "clock", "warn", "apart", "NTP")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from stepwell.kit import gauges
 from stepwell.live import door as doors
 
 
@@ -47,3 +48,15 @@ def test_who_comes_while_the_others_are_asked_for_stays(monkeypatch: pytest.Monk
 
     assert (early.ended, late.ended) == ([], [])
     assert signed_out.ended
+
+
+def test_open_sockets_are_counted() -> None:
+    async def come_and_go() -> list[float]:
+        door, counted = doors.Door(), []
+        one, other = Socket("one"), Socket("other")
+        for act, socket in ((door.enter, one), (door.enter, other), (door.leave, one), (door.leave, other)):
+            act(socket)
+            counted.append(gauges.values["sockets"])
+        return counted
+
+    assert asyncio.run(come_and_go()) == [1, 2, 1, 0]

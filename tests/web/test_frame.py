@@ -23,7 +23,7 @@ def rail(client: Client) -> list[str]:
 
 
 def test_admin_pages_are_in_the_rail_of_an_admin_only(as_alice: Client, as_bob: Client, as_charlie: Client) -> None:
-    assert rail(as_alice) == ["Secrets", "Stack", "Alerts", "Settings", "People", "Tokens", "Audit"]
+    assert rail(as_alice) == ["Secrets", "Stack", "Alerts", "Settings", "People", "Tokens", "Audit", "System"]
     assert rail(as_bob) == rail(as_charlie) == []
 
 

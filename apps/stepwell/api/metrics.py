@@ -31,6 +31,7 @@ _QUANTILES = (0.5, 0.95, 1.0)
 #: name in ``kit.gauges`` -> what it means
 _OF_THIS_PROCESS = {
     "hub_round_seconds": "How long the live hub of this web process took to read and send what was new.",
+    "sockets": "Open WebSockets, one for each open page, in this web process.",
     "hub_topics": "Runs, logs and lists that open pages watch, in this web process.",
 }
 

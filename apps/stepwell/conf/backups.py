@@ -21,9 +21,9 @@ from typing import IO, Any
 from django.conf import settings
 from django.db import connection
 
-from stepwell.conf.cli_setup import applied_migrations
 from stepwell.errors import StepwellError
 from stepwell.kit import locks
+from stepwell.kit.schema import applied_migrations
 
 FORMAT = 1
 MANIFEST = "manifest.json"

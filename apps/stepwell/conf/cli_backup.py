@@ -6,8 +6,9 @@ import argparse
 from datetime import datetime
 from pathlib import Path
 
-from stepwell.conf.cli_setup import load_database, load_django, version
+from stepwell.conf.cli_setup import load_database, load_django
 from stepwell.errors import UsageError
+from stepwell.kit import machine
 
 
 def back_up(options: argparse.Namespace) -> int:
@@ -16,7 +17,7 @@ def back_up(options: argparse.Namespace) -> int:
     from stepwell.conf import backups
 
     target = _target(Path(options.target))
-    backups.make(target, version=version())
+    backups.make(target, version=machine.version())
     manifest = backups.extract(target, None)
     print(f"{target}: {len(manifest.members)} files, {manifest.n_bytes / 1e6:,.1f} MB, checked.")
     return 0

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import sys
-import tomllib
 from contextlib import suppress
-from typing import Any
 
-from stepwell.conf import paths
 from stepwell.errors import ConfigError, Unavailable
 
 
@@ -46,6 +42,7 @@ def load_database(*, patience: float = 0) -> None:
     from django.db import OperationalError, connection
 
     from stepwell.conf import boot
+    from stepwell.kit.schema import missing_migrations, why_unreachable
     from stepwell.kit.steady import steadily
 
     def look() -> None:
@@ -73,43 +70,6 @@ def _begin_command() -> None:
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     with suppress(OSError, KeyError, ImportError):
         audit.is_of(getpass.getuser())
-
-
-def why_unreachable(exc: Exception) -> str:
-    """Return in a line why the database cannot be reached: of a pool one only hears that it had no connection."""
-    from django.db import connection
-
-    if connection.vendor == "postgresql":
-        try:
-            connection.Database.connect(**connection.get_connection_params()).close()
-        except connection.Database.Error as found:
-            exc = found
-    return (str(exc).strip().splitlines() or [type(exc).__name__])[0]
-
-
-def missing_migrations() -> list[str]:
-    """Return the names of migrations the database lacks."""
-    from django.db import connection
-    from django.db.migrations.executor import MigrationExecutor
-
-    executor = MigrationExecutor(connection)
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
-
-
-def applied_migrations() -> list[str]:
-    """Return the names of the migrations the database has."""
-    from django.db import connection
-    from django.db.migrations.recorder import MigrationRecorder
-
-    return [f"{app}.{name}" for app, name in MigrationRecorder(connection).applied_migrations()]
-
-
-def known_migrations() -> set[str]:
-    """Return the names of the migrations this program has."""
-    from django.db.migrations.loader import MigrationLoader
-
-    return {f"{app}.{name}" for app, name in MigrationLoader(None).disk_migrations}
 
 
 def manage(words: list[str]) -> int:
@@ -146,17 +106,10 @@ def print_help(options: argparse.Namespace) -> int:
 
 
 def print_version(options: argparse.Namespace) -> int:
-    print(f"stepwell {version()}")
+    from stepwell.kit import machine
+
+    print(f"stepwell {machine.version()}")
     return 0
-
-
-def version() -> str:
-    """Return the installed version, or the checkout's."""
-    try:
-        return importlib.metadata.version("stepwell")
-    except importlib.metadata.PackageNotFoundError:
-        project: dict[str, Any] = tomllib.loads((paths.PROJECT / "pyproject.toml").read_text(encoding="utf-8"))
-        return str(project["project"]["version"])
 
 
 def warn(text: str) -> None:

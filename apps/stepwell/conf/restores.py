@@ -14,8 +14,8 @@ from django.db import Error, connection
 
 from stepwell.conf import backups, paths
 from stepwell.conf.backups import BackupError, Manifest
-from stepwell.conf.cli_setup import known_migrations
 from stepwell.execution import nodes
+from stepwell.kit.schema import known_migrations
 from stepwell.runs.models import RunnerNode
 
 #: what a data folder may hold and still count as empty: a first start of any command leaves it

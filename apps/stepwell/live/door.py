@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from stepwell.accounts.models import Role, User
+from stepwell.kit import gauges
 from stepwell.live.wire import CloseCode
 
 if TYPE_CHECKING:
@@ -39,12 +40,17 @@ class Door:
         if sum(other.scope["user"].pk == person for other in self._sockets) >= MOST_SOCKETS:
             return False
         self._sockets.add(socket)
+        self._count()
         if self._round is None or self._round.done():
             self._round = asyncio.create_task(self._watch())
         return True
 
     def leave(self, socket: LiveSocket) -> None:
         self._sockets.discard(socket)
+        self._count()
+
+    def _count(self) -> None:
+        gauges.values["sockets"] = len(self._sockets)
 
     async def _watch(self) -> None:
         while self._sockets:

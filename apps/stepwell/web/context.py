@@ -55,6 +55,7 @@ ADMIN = (
     Entry("People", "people:list", "people"),
     Entry("Tokens", "tokens:list", "token"),
     Entry("Audit", "audit", "audit"),
+    Entry("System", "system", "system"),
 )
 
 

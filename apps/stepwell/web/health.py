@@ -10,12 +10,12 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.views.decorators.http import require_safe
 
 from stepwell.execution import disk
+from stepwell.kit.schema import missing_migrations
 from stepwell.runs.models import RunnerNode
 from stepwell.vault import queries as vault
 from stepwell.web.access import public
@@ -63,8 +63,7 @@ def _answers() -> bool:
 
 
 def _fits() -> bool:
-    executor = MigrationExecutor(connection)
-    return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    return not missing_migrations()
 
 
 def _has_keys() -> bool:

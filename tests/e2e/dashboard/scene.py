@@ -210,6 +210,7 @@ def _admin(user: User, running: Run, pipeline: Pipeline) -> dict[str, str]:
     ben = factories.make_user(f"ben of {user}")
     version = _model(user)
     return {
+        "system": "/system/",
         "schedules": "/schedules/",
         "schedule": f"/schedules/{schedule.id}/",
         "schedule-new": f"/schedules/new/?pipeline={pipeline.slug}",

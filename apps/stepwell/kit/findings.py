@@ -1,4 +1,4 @@
-"""What a check of ``stepwell doctor`` found."""
+"""What a check of an instance found."""
 
 from __future__ import annotations
 

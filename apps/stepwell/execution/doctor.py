@@ -1,4 +1,4 @@
-"""The checks of ``stepwell doctor`` that need the database: schema, keys, runners, what waits, what is missing."""
+"""Checks of an instance that need its database: schema, keys, runners, what waits, what is missing."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from django.utils import timezone
 from stepwell.accounts.models import InstanceSettings, Role, User
 from stepwell.alerts.models import Delivery
 from stepwell.artifacts.models import ArtifactVersion
-from stepwell.conf.cli_findings import FAIL, WARN, Finding
-from stepwell.conf.cli_setup import applied_migrations, known_migrations, missing_migrations, why_unreachable
 from stepwell.core.durations import format_duration
 from stepwell.core.status import AttemptStatus
 from stepwell.errors import StepwellError
 from stepwell.execution import disk, inputs, nodes
+from stepwell.kit.findings import FAIL, WARN, Finding
 from stepwell.kit.models import DbNow
+from stepwell.kit.schema import applied_migrations, known_migrations, missing_migrations, why_unreachable
 from stepwell.runs.logs import log_path
 from stepwell.runs.models import Attempt, HookCall, RunnerNode
 from stepwell.vault import keyring
@@ -42,15 +42,18 @@ _LATELY = timedelta(days=7)
 _OURS = ("accounts.", "alerts.", "artifacts.", "desk.", "pipelines.", "runs.", "stacks.", "vault.")
 
 
-def check_all() -> Iterator[Finding]:
-    """Yield the finding of each check; without a database that fits, the others are left out."""
+def check_all(*, is_thorough: bool = True) -> Iterator[Finding]:
+    """Yield the finding of each check; without a database that fits, the others are left out.
+
+    ``is_thorough``: also read the whole database file, which takes as long as it is big.
+    """
     yield check_space()
     database = check_database()
     yield database
     if not database.ok:
         return
     later: tuple[Callable[[], Finding], ...] = (
-        check_integrity,
+        *((check_integrity,) if is_thorough else ()),
         check_clock,
         check_keyring,
         check_admin,
@@ -139,7 +142,8 @@ def check_keyring() -> Finding:
     if closed:
         text = f"does not open {', '.join(sorted({what for what, _ in closed})[:5])}"
         return Finding(name=name, level=FAIL, text=text, todo=todo)
-    return Finding(name=name, text=f"{len(known)} keys" if known else "the first secret makes it")
+    keys = "1 key" if len(known) == 1 else f"{len(known)} keys"
+    return Finding(name=name, text=keys if known else "the first secret makes it")
 
 
 def check_admin() -> Finding:
