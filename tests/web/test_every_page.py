@@ -22,6 +22,7 @@ NO_PAGE = {
     "runs:export": "a file",
     "runs:compare_csv": "a file",
     "runs:rows": "rows for a list that is open",
+    "runs:tag_choices": "choices for a field that is open",
     "views:counts": "numbers for a list that is open",
     "artifacts:raw": "a file",
     "runs:parameters": "leads to the config",

@@ -64,6 +64,7 @@ ACTS: tuple[Act, ...] = (
         what="store artifacts, metadata and tags, let a result expire, promote models",
         places=(
             r"PAGE /runs/[^/]+/steps/.+/expiry/",
+            r"PAGE /runs/([^/]+/)?tags/",
             r"PAGE /models/[^/]+/[^/]+/stage/",
             r"POST /api/v1/(artifact-versions|uploads|uploads/[^/]+/parts|metadata|tags)",
             r"POST /api/v1/models/.+",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
+from unicodedata import category
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -31,7 +32,17 @@ def _as_utc(moment: datetime) -> datetime:
 
 
 Moment = Annotated[datetime, AfterValidator(_as_utc)]
-Tag = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+
+
+def _in_one_line(text: str) -> str:
+    if any(category(char) in {"Cc", "Cs"} for char in text):
+        raise ValueError("Control characters, such as tabs and line breaks, have no place in it.")
+    return text
+
+
+Tag = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), AfterValidator(_in_one_line)
+]
 RunName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
 Limit = Annotated[int, Field(ge=1, le=PAGE_LIMIT)]
 

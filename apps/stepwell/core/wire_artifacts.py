@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from stepwell.core.plan import Wire
 from stepwell.core.wire import Answer, Limit, Tag
@@ -102,7 +102,8 @@ class TagsToChange(Wire):
 
     target: Target
     add: list[Tag] = Field(default=[], max_length=50)
-    remove: list[Tag] = Field(default=[], max_length=50)
+    #: also those that code gave a run and that would not be taken here
+    remove: list[Annotated[str, StringConstraints(strip_whitespace=True)]] = Field(default=[], max_length=50)
 
 
 class SecretToStore(Wire):

@@ -56,7 +56,7 @@ def log_metadata(asked: MetadataToLog, *, row: Row | None = None) -> Row:
 
 
 def change_tags(asked: TagsToChange, *, row: Row | None = None) -> Row:
-    """Put tags on a run or an artifact version, and take tags off.
+    """Put tags on a run or an artifact version, and take tags off; ``row`` has them then as they are stored.
 
     Raises:
         NotFound: There is no such thing.
@@ -69,11 +69,12 @@ def change_tags(asked: TagsToChange, *, row: Row | None = None) -> Row:
         locked: Any = _lock(row)
         kept = [tag for tag in dict.fromkeys([*locked.tags, *asked.add]) if tag not in set(asked.remove)]
         if len(kept) > _MOST_TAGS:
-            raise UsageError(f"{_called(row)} would have more than {_MOST_TAGS} tags.")
+            raise UsageError(f"{_called(row)} would have more than {_MOST_TAGS} tags.", hint="Take some off first.")
         locked.tags = sorted(kept) if isinstance(row, Run) else kept
         locked.save(update_fields=["tags"])
         if isinstance(row, Run):
             events.record(row.id, "note", {"message": f"Tags: {', '.join(locked.tags) or 'none'}"})
+    row.tags = locked.tags
     return row
 
 

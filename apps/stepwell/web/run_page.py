@@ -61,6 +61,7 @@ class Actions:
     """What this person may do with the run now; an empty address means: not."""
 
     cancel_url: str = ""
+    tags_url: str = ""
     rerun_url: str = ""
     rerun_failed_url: str = ""
     #: why nobody can rerun it from here
@@ -208,13 +209,14 @@ def _actions(run: Run, user: User, counts: dict[str, int]) -> Actions:
         return Actions()
     can_cancel = run.status in {RunStatus.QUEUED, RunStatus.RUNNING, RunStatus.PAUSED}
     cancel_url = reverse("runs:cancellation", args=[run.number]) if can_cancel else ""
+    tags_url = reverse("runs:tags", args=[run.number])
     if not run.snapshot.can_run:
-        return Actions(cancel_url=cancel_url, why_not="Its code was not kept: run its script again.")
+        return Actions(cancel_url=cancel_url, tags_url=tags_url, why_not="Its code was not kept: run its script again.")
     rerun_url = reverse("runs:rerun", args=[run.number])
     done = {StepStatus.COMPLETED, StepStatus.CACHED}
     partly = run.is_finished and run.status != RunStatus.COMPLETED and counts.keys() & done
     failed_url = f"{rerun_url}?scope={RerunScope.FROM_FAILED}" if partly else ""
-    return Actions(cancel_url=cancel_url, rerun_url=rerun_url, rerun_failed_url=failed_url)
+    return Actions(cancel_url=cancel_url, tags_url=tags_url, rerun_url=rerun_url, rerun_failed_url=failed_url)
 
 
 def _option(value: Any, what: str) -> str:

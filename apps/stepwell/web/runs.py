@@ -12,6 +12,7 @@ from django.urls import path, reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from stepwell.accounts.models import Role
+from stepwell.errors import UsageError
 from stepwell.execution import actions
 from stepwell.runs.models import Run
 from stepwell.web import (
@@ -23,6 +24,7 @@ from stepwell.web import (
     run_list,
     run_logs,
     run_tabs,
+    run_tags,
     run_timeline,
     unresolved,
 )
@@ -30,6 +32,7 @@ from stepwell.web.access import get_run_or_404, needs
 from stepwell.web.request import WebRequest, record_run_act, render_page
 from stepwell.web.rerun import rerun
 from stepwell.web.run_tabs import open_panel, run_context
+from stepwell.web.run_tags import TagField
 from stepwell.web.step_table import read_view, step_table
 
 
@@ -67,6 +70,24 @@ def _overview(request: WebRequest, run: Run) -> dict[str, Any]:
 
 @require_POST
 @needs(Role.OPERATOR)
+def tags(request: WebRequest, ref: str) -> HttpResponse:
+    """Put tags on a run, or take them off."""
+    run = get_run_or_404(request, ref)
+    try:
+        with transaction.atomic():
+            changed = run_tags.change(run, request.POST)
+            if changed.added or changed.removed:
+                record_run_act(request, "tags.changed", run, added=changed.added, removed=changed.removed)
+    except UsageError as exc:
+        field = TagField(request.POST.get("tags", ""), f"{exc.message} {exc.hint}".strip())
+        context = {**run_context(request, run, "detail"), **_overview(request, run), "tag_field": field}
+        return render_page(request, "runs/detail.html", context, status=exc.status)
+    messages.success(request, run_tags.told(run, changed))
+    return redirect("runs:detail", run.number)
+
+
+@require_POST
+@needs(Role.OPERATOR)
 def cancellation(request: WebRequest, ref: str) -> HttpResponse:
     """Ask a run to stop."""
     run = get_run_or_404(request, ref)
@@ -92,8 +113,10 @@ urlpatterns = [
     *run_list.urlpatterns,
     *compare.urlpatterns,
     *unresolved.run_urlpatterns,
+    *run_tags.urlpatterns,
     path("runs/<str:ref>/", detail, name="detail"),
     path("runs/<str:ref>/rerun/", rerun, name="rerun"),
+    path("runs/<str:ref>/tags/", tags, name="tags"),
     path("runs/<str:ref>/cancellation/", cancellation, name="cancellation"),
     *run_tabs.urlpatterns,
     *run_graph.urlpatterns,
