@@ -58,16 +58,22 @@ def make_pipeline(
     schema: Mapping[str, Any] | None = None,
     steps: Iterable[str] = ("load", "train"),
     can_run: bool = True,
+    registered_by: str = "",
 ) -> Pipeline:
     """Make a pipeline with one snapshot, which has a plan of ``steps`` but no archive on disk."""
     name = name or f"pipeline-{next(_numbers)}"
     pipeline = Pipeline.objects.create(name=name, slug=slugify(name) or f"p{next(_numbers)}", docstring=docstring)
-    make_snapshot(pipeline, schema=schema, can_run=can_run)
+    make_snapshot(pipeline, schema=schema, can_run=can_run, registered_by=registered_by)
     return pipeline
 
 
 def make_snapshot(
-    pipeline: Pipeline, *, schema: Mapping[str, Any] | None = None, can_run: bool = True, git_commit: str = ""
+    pipeline: Pipeline,
+    *,
+    schema: Mapping[str, Any] | None = None,
+    can_run: bool = True,
+    git_commit: str = "",
+    registered_by: str = "",
 ) -> Snapshot:
     parameters_schema = dict(SCHEMA if schema is None else schema)
     spec = PipelineSpec(
@@ -85,6 +91,7 @@ def make_snapshot(
         code_hash=CODE_HASH if can_run else "",
         entry_file="train.py",
         git_commit=git_commit,
+        registered_by=registered_by,
     )
 
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pwd
+import sqlite3
+from contextlib import closing
 
 import pytest
 
@@ -114,3 +118,14 @@ def test_register_goes_on_behind_a_file_that_cannot_be_read(instance):
     assert "broken.py cannot be imported" in done.stderr
     assert done.stdout == "tiny: code 1, from tiny.py\n"
     assert json.loads(instance.stepwell("runs", "--json").stdout) == []
+
+
+def test_code_is_registered_by_whoever_gives_the_command_or_runs_the_script(instance):
+    (instance.folder / "own.py").write_text(SOURCE.replace("tiny", "own").partition("\nif __name__")[0])
+    for done in (instance.stepwell("register", "tiny.py"), instance.python("own.py")):
+        assert done.returncode == 0, told(done)
+
+    with closing(sqlite3.connect(instance.folder / "home" / "stepwell.db")) as database:
+        stored = database.execute("SELECT registered_by FROM pipelines_snapshot").fetchall()
+    person = pwd.getpwuid(os.getuid()).pw_name
+    assert stored == [(f"{person} (command line)",)] * 2

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from stepwell.accounts.models import AuditEvent, InstanceSettings
+from stepwell.accounts.models import AuditEvent, InstanceSettings, User
 from stepwell.core.plan import PipelineSpec, Plan, PlannedStep, Retry, Source, StepOptions
+from stepwell.core.timing import Timing
+from stepwell.pipelines import schedules
+from stepwell.pipelines.models import Pipeline, Schedule
 from stepwell.runs.models import Run
-from stepwell.web import pipelines
+from stepwell.web import pipelines, present
 from tests import factories
 from tests.web.page import form_of, read
 
@@ -27,6 +30,10 @@ def required(**properties: Any) -> dict[str, Any]:
         "required": list(properties),
         "additionalProperties": False,
     }
+
+
+def make_schedule(pipeline: Pipeline, name: str, cron: str) -> Schedule:
+    return schedules.put_schedule(pipeline=pipeline, name=name, timing=Timing(cron=cron), parameters={})
 
 
 def test_pipelines_are_listed_by_name_with_their_latest_run(as_charlie: Client) -> None:
@@ -58,20 +65,54 @@ def test_pages_of_pipelines_follow_one_another(as_charlie: Client, monkeypatch: 
     assert not second.has("a", rel="next")
 
 
-def test_queries_of_the_list_do_not_grow(as_charlie: Client, django_assert_max_num_queries) -> None:
-    for _ in range(5):
+def test_the_list_says_what_runs_next_and_who_registered_the_code(as_charlie: Client, charlie: User) -> None:
+    charlie.time_zone = "Asia/Tokyo"
+    charlie.save(update_fields=["time_zone"])
+    soon = make_schedule(factories.make_pipeline("a-soon", registered_by="ana (command line)"), "often", "*/5 * * * *")
+    make_schedule(soon.pipeline, "seldom", "0 0 1 1 *")
+    rests = make_schedule(factories.make_pipeline("b-rests"), "resting", "0 * * * *")
+    schedules.pause(rests)
+    factories.make_pipeline("c-alone")
+
+    rows = read(as_charlie.get("/pipelines/")).one("tbody").all("tr")
+
+    link = rows[0].one("a", href=f"/schedules/{soon.id}/")
+    assert link["title"] == "often"
+    assert link.one("time")["title"].startswith(present.moment(soon.next_fire).exact[:10])
+    assert " JST · " in link.one("time")["title"]
+    assert rows[1].one("a", href="/pipelines/b-rests/schedules/").text == "paused"
+    assert [row.all("td")[4].text for row in rows] == ["ana", "–", "–"]
+    assert rows[0].all("td")[4]["title"] == "ana (command line)"
+    assert rows[2].all("td")[3].text == "–"
+
+
+def test_a_pipeline_with_one_schedule_on_is_not_paused(as_charlie: Client) -> None:
+    pipeline = factories.make_pipeline("train")
+    schedules.pause(make_schedule(pipeline, "resting", "0 * * * *"))
+    on = make_schedule(pipeline, "on", "0 0 1 1 *")
+
+    row = read(as_charlie.get("/pipelines/")).one("tbody")
+
+    assert row.has("a", href=f"/schedules/{on.id}/")
+    assert "paused" not in row.text
+
+
+@pytest.mark.parametrize("n", [1, 12])
+def test_queries_of_the_list_do_not_grow(as_charlie: Client, django_assert_num_queries, n: int) -> None:
+    for index in range(n):
         pipeline = factories.make_pipeline()
+        make_schedule(pipeline, f"s{index}", "0 * * * *")
         for _ in range(3):
             factories.make_run(pipeline=pipeline)
     InstanceSettings.load()
 
-    with django_assert_max_num_queries(8):
+    with django_assert_num_queries(7):
         as_charlie.get("/pipelines/")
 
 
 def test_code_versions_and_durations_have_pages_of_their_own(as_charlie: Client) -> None:
     pipeline = factories.make_pipeline("train-model")
-    factories.make_snapshot(pipeline, git_commit="9f2c1ab7d0", can_run=False)
+    factories.make_snapshot(pipeline, git_commit="9f2c1ab7d0", can_run=False, registered_by="ana (command line)")
     for _ in range(3):
         factories.make_run(pipeline=pipeline, steps={"load": "completed", "train": "failed"}, seconds=60)
 
@@ -81,6 +122,7 @@ def test_code_versions_and_durations_have_pages_of_their_own(as_charlie: Client)
     assert [row.all("td")[0].text for row in code.one("tbody").all("tr")] == ["2 newest", "1"]
     assert "9f2c1ab" in code.text
     assert "not kept" in code.text
+    assert [row.all("td")[4].text for row in code.one("tbody").all("tr")] == ["ana (command line)", "–"]
     assert [row.one("th").text for row in durations.one("tbody").all("tr")] == ["load", "train"]
     assert "30 s" in durations.text
 

@@ -17,6 +17,11 @@ def is_of(person: str) -> None:
     _person_here.set(f"{person[:100]} (command line)")
 
 
+def person_here() -> str:
+    """Return whoever ``is_of`` named; empty when nobody was."""
+    return _person_here.get()
+
+
 def record(
     *,
     actor: Any,
@@ -41,7 +46,7 @@ def record(
     known = getattr(actor, "pk", None) is not None
     return AuditEvent.objects.create(
         actor_id=actor.pk if known else None,
-        actor_name=actor.get_username() if known else _person_here.get(),
+        actor_name=actor.get_username() if known else person_here(),
         action=action,
         object_kind=object_kind,
         object_id=str(object_id)[:64],

@@ -5,9 +5,10 @@ from __future__ import annotations
 import atexit
 import fcntl
 import gc
+import getpass
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import django.apps
 
@@ -22,6 +23,14 @@ def setup() -> None:
     # Scripts and notebooks call us from inside an event loop too; our own code never blocks one.
     os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     django.setup()
+
+
+def name_person() -> None:
+    """From here on write what is done down as done by the person of this machine whose process this is."""
+    from stepwell.accounts import audit
+
+    with suppress(OSError, KeyError, ImportError):
+        audit.is_of(getpass.getuser())
 
 
 def migrate() -> bool:

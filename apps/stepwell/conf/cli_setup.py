@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from contextlib import suppress
 
 from stepwell.errors import ConfigError, Unavailable
 
@@ -61,15 +60,13 @@ def load_database(*, patience: float = 0) -> None:
 
 
 def _begin_command() -> None:
-    import getpass
     import logging
 
-    from stepwell.accounts import audit
+    from stepwell.conf import boot
 
     # A command says once, by its error, what a server has to log each time.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-    with suppress(OSError, KeyError, ImportError):
-        audit.is_of(getpass.getuser())
+    boot.name_person()
 
 
 def manage(words: list[str]) -> int:

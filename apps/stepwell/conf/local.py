@@ -14,6 +14,7 @@ def run_plan(**request: Any) -> Any:
     """Make the store ready and run a traced pipeline in this process; see ``execution.script.run_plan``."""
     boot.setup()
     boot.migrate()
+    boot.name_person()
     # Only now can modules with models be imported.
     return import_module("stepwell.execution.script").run_plan(**request)
 
@@ -43,4 +44,5 @@ def store_schedule(**request: Any) -> Any:
     """Make the store ready and store a pipeline's code and schedule; see ``execution.scheduling.register_schedule``."""
     boot.setup()
     boot.migrate()
+    boot.name_person()
     return import_module("stepwell.execution.scheduling").register_schedule(**request)

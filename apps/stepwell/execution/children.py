@@ -176,7 +176,13 @@ class _Batch:
 def start_pipeline(run: Run, call: DriverCall, spec: PipelineSpec, plan: Plan, *, parameters: dict[str, Any]) -> Run:
     """Store the run of a pipeline that the body of another one called, and start it."""
     code = run.snapshot
-    snapshot = store_snapshot(spec, code_hash=code.code_hash, entry_file=code.entry_file, git_commit=code.git_commit)
+    snapshot = store_snapshot(
+        spec,
+        code_hash=code.code_hash,
+        entry_file=code.entry_file,
+        git_commit=code.git_commit,
+        registered_by=code.registered_by,
+    )
     made = Run(
         number=actions.next_run_number(),
         pipeline=snapshot.pipeline,

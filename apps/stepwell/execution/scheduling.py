@@ -225,13 +225,13 @@ def register_schedule(
     )
 
 
-def next_times(schedule: Schedule, *, count: int = 5) -> list[datetime]:
-    """Return the next times of a schedule that is not paused, on the database's clock."""
+def next_times(schedule: Schedule, *, count: int = 5, now: datetime | None = None) -> list[datetime]:
+    """Return the next times of a schedule that is not paused, on the database's clock; ``now`` is what that says."""
     first = schedule.next_fire
     if first is None:
         return []
     # What is missed beside a time that is overdue is not made up for without catchup.
-    after = first if schedule.catchup else max(first, schedules.db_now())
+    after = first if schedule.catchup else max(first, now or schedules.db_now())
     return [first, *schedule.timing.next_fires(after, count=count - 1)]
 
 

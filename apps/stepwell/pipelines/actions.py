@@ -8,13 +8,19 @@ from importlib import metadata
 from django.db import transaction
 from django.utils.text import slugify
 
+from stepwell.accounts import audit
 from stepwell.core.plan import PipelineSpec
 from stepwell.pipelines.models import Pipeline, Snapshot
 
 
 @transaction.atomic
-def store_snapshot(spec: PipelineSpec, *, code_hash: str, entry_file: str, git_commit: str = "") -> Snapshot:
-    """Return the snapshot of a pipeline's code as it is now; a new one only when something differs from the newest."""
+def store_snapshot(
+    spec: PipelineSpec, *, code_hash: str, entry_file: str, git_commit: str = "", registered_by: str = ""
+) -> Snapshot:
+    """Return the snapshot of a pipeline's code as it is now; a new one only when something differs from the newest.
+
+    ``registered_by``: who brought the code; by default whose command this is.
+    """
     pipeline = _pipeline(spec)
     newest = pipeline.newest_snapshot
     content = spec.model_dump(mode="json")
@@ -29,6 +35,7 @@ def store_snapshot(spec: PipelineSpec, *, code_hash: str, entry_file: str, git_c
         entry_file=entry_file,
         git_commit=git_commit,
         environment=installed_packages(),
+        registered_by=registered_by or audit.person_here(),
     )
 
 

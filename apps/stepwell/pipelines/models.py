@@ -53,6 +53,8 @@ class Snapshot(Row):
     entry_file = models.CharField(max_length=500, blank=True)
     git_commit = models.CharField(max_length=64, blank=True)
     environment = models.TextField(blank=True, help_text="Installed packages, one name==version a line.")
+    #: who brought this code, as the audit log writes people; empty when no person did
+    registered_by = models.CharField(max_length=150, blank=True, db_default="")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

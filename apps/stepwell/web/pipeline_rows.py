@@ -5,13 +5,14 @@ from __future__ import annotations
 import uuid
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.urls import reverse
 
 from stepwell.core.durations import format_duration
 from stepwell.core.status import RunStatus
-from stepwell.pipelines.models import Pipeline, Snapshot
+from stepwell.pipelines.models import Pipeline, Schedule, Snapshot
 from stepwell.runs.models import Run
 from stepwell.web import present
 
@@ -47,6 +48,14 @@ class PipelineRow:
     latest: present.State | None
     latest_url: str
     latest_at: present.Moment | None
+    next_at: present.Moment | None
+    #: what fires next; of a pipeline whose schedules are paused all of them
+    next_url: str
+    next_name: str
+    is_paused: bool
+    #: who registered its newest code: in a word, and as the audit log writes it
+    owner: str
+    registered_by: str
     #: "usually 4 m 10 s" and "93 % succeed", of the runs the bars show; empty when that cannot be said
     usual: str
     success: str
@@ -70,8 +79,16 @@ def pipeline_rows_with_runs(*, limit: int) -> tuple[list[PipelineRow], dict[uuid
 
 def _page(*, limit: int, after: str, pipelines: QuerySet[Pipeline] | None) -> tuple[list[Pipeline], str]:
     newest = Snapshot.objects.filter(pipeline=OuterRef("pk")).order_by("-number")
+    timed = Schedule.objects.filter(pipeline=OuterRef("pk"), next_fire_at__isnull=False).order_by("next_fire_at")
+    waiting = timed.filter(is_paused=False)
     query = (Pipeline.objects.all() if pipelines is None else pipelines).annotate(
-        code=Subquery(newest.values("number")[:1]), code_hash=Subquery(newest.values("code_hash")[:1])
+        code=Subquery(newest.values("number")[:1]),
+        code_hash=Subquery(newest.values("code_hash")[:1]),
+        registered_by=Subquery(newest.values("registered_by")[:1]),
+        next_id=Subquery(waiting.values("id")[:1]),
+        next_name=Subquery(waiting.values("name")[:1]),
+        next_fire_at=Subquery(waiting.values("next_fire_at")[:1]),
+        has_paused=Exists(timed.filter(is_paused=True)),
     )
     if after:
         query = query.filter(name__gt=after)
@@ -134,6 +151,18 @@ def _row(pipeline: Pipeline, runs: list[Run]) -> PipelineRow:
         latest=present.state(latest.status) if latest else None,
         latest_url=reverse("runs:detail", args=[latest.number]) if latest else "",
         latest_at=present.moment(latest.created_at) if latest else None,
+        next_at=present.moment(datetime.fromtimestamp(pipeline.next_fire_at, UTC)) if pipeline.next_id else None,
+        next_url=_next_url(pipeline),
+        next_name=pipeline.next_name or "",
+        is_paused=pipeline.has_paused and not pipeline.next_id,
+        owner=(pipeline.registered_by or "").partition(" (")[0],
+        registered_by=pipeline.registered_by or "",
         usual=usual,
         success=success,
     )
+
+
+def _next_url(pipeline: Pipeline) -> str:
+    if pipeline.next_id:
+        return reverse("schedules:detail", args=[pipeline.next_id])
+    return reverse("pipelines:schedules", args=[pipeline.slug])

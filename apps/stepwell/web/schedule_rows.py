@@ -14,7 +14,9 @@ from django.utils import timezone
 from stepwell.core.status import Trigger
 from stepwell.core.timing import Timing, explain_cron
 from stepwell.errors import ConfigError
-from stepwell.pipelines.models import Schedule, ScheduleFire
+from stepwell.execution import scheduling
+from stepwell.pipelines.models import Pipeline, Schedule, ScheduleFire
+from stepwell.pipelines.schedules import db_now
 from stepwell.runs.models import Run
 from stepwell.web import option_forms, present
 
@@ -29,8 +31,11 @@ _LATE_SECONDS = 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleRow:
+    id: UUID
     name: str
     url: str
+    zone: str
+    is_paused: bool
     pipeline: str
     pipeline_url: str
     state: present.State
@@ -62,15 +67,26 @@ class FireRow:
     problem: str
 
 
-def schedule_rows(*, limit: int, after: str = "") -> tuple[list[ScheduleRow], str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upcoming:
+    """A schedule with its next times; ``has_own`` when those of its own zone are another column."""
+
+    row: ScheduleRow
+    times: list[TimeRow]
+    has_own: bool
+
+
+def schedule_rows(*, limit: int, after: str = "", pipeline: Pipeline | None = None) -> tuple[list[ScheduleRow], str]:
     """Return up to ``limit`` schedules by name after ``after``, and the name to go on from ("" at the end)."""
-    newest = ScheduleFire.objects.filter(schedule=OuterRef("pk"), run_id__isnull=False).order_by("-id")
-    query = Schedule.objects.select_related("pipeline").annotate(run_id=Subquery(newest.values("run_id")[:1]))
-    found = list(query.filter(Q(name__gt=after) if after else Q()).order_by("name")[: limit + 1])
-    more = found[limit - 1].name if len(found) > limit else ""
-    found = found[:limit]
-    runs = Run.objects.only("id", "number", "status", "created_at").in_bulk([row.run_id for row in found if row.run_id])
-    return [_row(row, runs.get(row.run_id)) for row in found], more
+    found, more = _page(limit=limit, after=after, pipeline=pipeline)
+    return [_row(schedule, run) for schedule, run in found], more
+
+
+def upcoming(pipeline: Pipeline, *, limit: int, n_times: int, after: str = "") -> tuple[list[Upcoming], str]:
+    """Return a pipeline's schedules with the next ``n_times`` of each, and the name to go on from ("" at the end)."""
+    found, more = _page(limit=limit, after=after, pipeline=pipeline)
+    now = db_now() if found else timezone.now()
+    return [_upcoming(schedule, run, n_times=n_times, now=now) for schedule, run in found], more
 
 
 def state_of(schedule: Schedule, *, problem: str) -> present.State:
@@ -139,6 +155,27 @@ def schedule_of(run: Run) -> tuple[str, str] | None:
     return (fire.schedule.name, reverse("schedules:detail", args=[fire.schedule_id])) if fire else None
 
 
+def _page(*, limit: int, after: str, pipeline: Pipeline | None) -> tuple[list[tuple[Schedule, Run | None]], str]:
+    newest = ScheduleFire.objects.filter(schedule=OuterRef("pk"), run_id__isnull=False).order_by("-id")
+    query = Schedule.objects.select_related("pipeline").annotate(run_id=Subquery(newest.values("run_id")[:1]))
+    if pipeline:
+        query = query.filter(pipeline=pipeline)
+    found = list(query.filter(Q(name__gt=after) if after else Q()).order_by("name")[: limit + 1])
+    more = found[limit - 1].name if len(found) > limit else ""
+    found = found[:limit]
+    runs = Run.objects.only("id", "number", "status", "created_at").in_bulk([row.run_id for row in found if row.run_id])
+    return [(row, runs.get(row.run_id)) for row in found], more
+
+
+def _upcoming(schedule: Schedule, run: Run | None, *, n_times: int, now: datetime) -> Upcoming:
+    try:
+        times = time_rows(scheduling.next_times(schedule, count=n_times, now=now), zone=schedule.zone)
+    except ConfigError:
+        # Its row says what cannot be read.
+        times = []
+    return Upcoming(row=_row(schedule, run), times=times, has_own=any(time.own for time in times))
+
+
 def _row(schedule: Schedule, run: Run | None) -> ScheduleRow:
     try:
         rule, words = rule_of(schedule.timing, timezone.get_current_timezone())
@@ -146,8 +183,11 @@ def _row(schedule: Schedule, run: Run | None) -> ScheduleRow:
         # Stored long ago, and no longer readable here: the row says so.
         rule, words = schedule.cron, str(exc)
     return ScheduleRow(
+        id=schedule.id,
         name=schedule.name,
         url=reverse("schedules:detail", args=[schedule.id]),
+        zone=schedule.zone,
+        is_paused=schedule.is_paused,
         pipeline=schedule.pipeline.name,
         pipeline_url=reverse("pipelines:detail", args=[schedule.pipeline.slug]),
         state=state_of(schedule, problem=schedule.problem),

@@ -25,7 +25,7 @@ from stepwell.pipelines import schedules
 from stepwell.pipelines.models import Pipeline, Schedule, Snapshot
 from stepwell.web import forms, option_forms, present, schedule_forms, schedule_rows
 from stepwell.web.access import get_pipeline_or_404, needs
-from stepwell.web.caller import address
+from stepwell.web.caller import address, own_path
 from stepwell.web.request import WebRequest, record_run_act, render_page
 from stepwell.web.rerun import form_key
 from stepwell.web.schedule_forms import ScheduleForm
@@ -112,6 +112,8 @@ def pause(request: WebRequest, schedule: UUID) -> HttpResponse:
         (schedules.pause if wants_pause else schedules.resume)(row)
         _record(request, "schedule.paused" if wants_pause else "schedule.resumed", row)
     messages.success(request, f"{row.name} is {'paused' if row.is_paused else 'on'}.")
+    if "next" in request.POST:
+        return redirect(own_path(request.POST["next"]))
     return redirect("schedules:detail", row.id)
 
 

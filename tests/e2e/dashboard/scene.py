@@ -23,6 +23,7 @@ from stepwell.desk.models import Notice, Watch
 from stepwell.desk.view_actions import mark_view, save_view
 from stepwell.execution import bulk, moves, scheduling
 from stepwell.pipelines.models import Pipeline
+from stepwell.pipelines.schedules import pause
 from stepwell.runs.models import Run
 from stepwell.stacks.actions import add_component
 from stepwell.vault.actions import put_secret
@@ -46,7 +47,7 @@ def make(*, person: str) -> dict[str, str]:
     user = User.objects.get(username=person)
     texts = ("Train the churn model on last month's customers.", "Numbers of the day, mailed at six.", "", "", "")
     pipelines = [
-        factories.make_pipeline(name, docstring=text, steps=scene_runs.STEPS)
+        factories.make_pipeline(name, docstring=text, steps=scene_runs.STEPS, registered_by=f"{person} (command line)")
         for name, text in zip(PIPELINES, texts, strict=True)
     ]
     train, nightly, _, sweep, release = pipelines
@@ -186,6 +187,8 @@ def _pipeline(pipeline: Pipeline) -> dict[str, str]:
         "pipeline-durations": f"{address}durations/",
         "pipeline-code": f"{address}code/",
         "pipeline-graph": f"{address}graph/",
+        "pipeline-schedules": f"{address}schedules/",
+        "pipeline-schedules-none": "/pipelines/sweep-rates/schedules/",
         "pipeline-defaults": f"{address}defaults/?all=1",
         "pipeline-run": f"{address}run/",
     }
@@ -198,6 +201,14 @@ def _admin(user: User, running: Run, pipeline: Pipeline) -> dict[str, str]:
     schedule = scheduling.make_schedule(
         pipeline=pipeline, name=f"nightly of {user}", timing=timing, parameters={"epochs": 20}, by=user
     )
+    resting = scheduling.make_schedule(
+        pipeline=Pipeline.objects.get(name=PIPELINES[1]),
+        name=f"weekly of {user}",
+        timing=Timing(cron="0 6 * * 1"),
+        parameters={},
+        by=user,
+    )
+    pause(resting)
     put_secret(name="warehouse", values={"DB_USER": "etl-nightly", "DB_PASSWORD": "correct-horse-battery"}, by=user)
     tracker = add_component(
         kind="experiment_tracker", flavor="mlflow", name="lab", config={"tracking_uri": "/data/mlflow"}, by=user
