@@ -95,9 +95,9 @@ def cached_run() -> dict[str, Any]:
     return {"number": run.number, "first": first.number}
 
 
-def waiting_run() -> dict[str, Any]:
+def waiting_run(*, name: str) -> dict[str, Any]:
     """Make a run with a step that failed twice and waits for its third attempt."""
-    run = factories.make_run(pipeline=factories.make_pipeline("flaky-model"), status="running")
+    run = factories.make_run(pipeline=factories.make_pipeline(name), status="running")
     step = factories.make_step(
         run,
         "download",

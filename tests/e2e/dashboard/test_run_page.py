@@ -232,3 +232,65 @@ def test_every_tab_reads_without_scripts_and_fits_a_phone(sign_in, failed, tab):
     page.goto(f"/runs/{failed}/{tab}")
     assert "evaluate" in page.locator("main").inner_text()
     assert page.locator("main").evaluate("main => main.scrollWidth <= innerWidth")
+
+
+def test_what_a_person_asked_for_and_did_not_come_says_so_and_is_asked_for_again(page, failed):
+    page.goto(f"/runs/{failed}/?step=load")
+    page.route("**/runs/*/?step=clean*", lambda route: route.abort())
+    page.get_by_role("link", name="clean").click()
+    trouble = page.locator("#panel").get_by_role("alert")
+    trouble.get_by_text("The server did not answer. What is shown is as it was.").wait_for()
+    assert "load" in page.locator("#panel h2").inner_text()
+
+    page.unroute("**/runs/*/?step=clean*")
+    page.route("**/runs/*/?step=clean*", lambda route: route.fulfill(status=500, body="no"))
+    trouble.get_by_role("button", name="Try again").click()
+    trouble.get_by_text("The server could not make this part; its log says why.").wait_for()
+    assert trouble.count() == 1
+
+    page.unroute("**/runs/*/?step=clean*")
+    trouble.get_by_role("button", name="Try again").click()
+    page.locator("#panel h2", has_text="clean").wait_for()
+    assert trouble.count() == 0
+
+
+def test_a_click_of_somebody_signed_out_leads_to_the_sign_in_and_back(page, failed, seeded):
+    page.goto(f"/runs/{failed}/")
+    seeded.hand("tests.live.seed:end_session", session=page.person["session"])
+    page.get_by_role("link", name="clean").click()
+    page.wait_for_url(re.compile(r"/login/\?next="))
+
+
+def test_a_part_somebody_holds_stays_until_they_let_go(page, seeded):
+    run = seeded.hand(f"{SEED}waiting_run", name="held")["number"]
+    page.goto(f"/runs/{run}/?step=download")
+    page.wait_for_selector('#connection[data-state="live"]', state="attached")
+    page.wait_for_selector('[data-step="train"] .state[data-status="running"]')
+    page.evaluate("() => getSelection().selectAllChildren(document.querySelector('[data-step=train] .state__name'))")
+    seeded.hand(f"{SEED}move_step", number=run, name="train", status="completed")
+
+    # The head has moved on; the table, where text is selected, has not.
+    page.locator("#run-head", has_text="1 completed").wait_for()
+    assert page.evaluate("() => getSelection().toString()") == "train"
+    assert page.locator('[data-step="train"] .state[data-status="running"]').count() == 1
+
+    page.evaluate("() => getSelection().removeAllRanges()")
+    page.wait_for_selector('[data-step="train"] .state[data-status="completed"]')
+
+
+def test_only_a_state_that_changed_fades_in(page, seeded):
+    run = seeded.hand(f"{SEED}waiting_run", name="faded")["number"]
+    page.goto(f"/runs/{run}/?step=download")
+    page.wait_for_selector('#connection[data-state="live"]', state="attached")
+    page.evaluate("""() => {
+        window.faded = [];
+        const note = ({ target }) => {
+            if (target.classList?.contains('state--new')) faded.push(target.closest('[data-step]')?.dataset.step);
+        };
+        new MutationObserver((all) => all.forEach(note)).observe(
+            document.querySelector('main'), { subtree: true, attributes: true, attributeFilter: ['class'] });
+    }""")
+    seeded.hand(f"{SEED}move_step", number=run, name="train", status="completed")
+    page.wait_for_selector('[data-step="train"] .state[data-status="completed"]')
+    page.wait_for_function("() => faded.length")
+    assert set(page.evaluate("() => faded")) == {"train"}
