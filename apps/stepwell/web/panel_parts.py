@@ -29,6 +29,7 @@ class Fact:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ArtifactRow:
     name: str
+    url: str
     artifact: str
     version: str
     type: str
@@ -170,6 +171,7 @@ def artifact_row(name: str, version: ArtifactVersion) -> ArtifactRow:
     ]
     return ArtifactRow(
         name=name,
+        url=reverse("artifacts:version", args=[version.id]),
         artifact=version.artifact.name,
         version=version.version,
         type=version.type,

@@ -102,6 +102,8 @@ class RunHead:
     summary: str
     actions: Actions
     tabs: list[Tab]
+    #: artifact versions its steps made
+    n_artifacts: int
     #: the questions it waits for
     waits: list[WaitRow]
     #: how long a run of the pipeline usually takes; empty when that is not known
@@ -146,6 +148,7 @@ def run_head(run: Run, user: User) -> RunHead:
         summary=f"{present.count(n_steps, 'step')}: {', '.join(part.phrase for part in parts)}" if parts else "",
         actions=_actions(run, user, counts),
         tabs=_tabs(run, n_artifacts),
+        n_artifacts=n_artifacts,
         reruns=reruns,
         waits=open_waits(run) if run.status == RunStatus.PAUSED else [],
         usual=_usual(run),

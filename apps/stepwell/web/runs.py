@@ -31,6 +31,7 @@ from stepwell.web import (
 from stepwell.web.access import get_run_or_404, needs
 from stepwell.web.request import WebRequest, record_run_act, render_page
 from stepwell.web.rerun import rerun
+from stepwell.web.run_gist import gist
 from stepwell.web.run_tabs import open_panel, run_context
 from stepwell.web.run_tags import TagField
 from stepwell.web.step_table import read_view, step_table
@@ -49,19 +50,22 @@ def detail(request: WebRequest, ref: str) -> HttpResponse:
     if is_live and "part" in request.GET:
         return render_page(request, "runs/live.html", {**context, "live_query": "?part=head"})
     template = "runs/live.html" if is_live else "runs/detail.html"
-    return render_page(request, template, {**context, **_overview(request, run)})
+    return render_page(request, template, {**context, **_overview(request, run, context["head"].n_artifacts)})
 
 
-def _overview(request: WebRequest, run: Run) -> dict[str, Any]:
+def _overview(request: WebRequest, run: Run, n_artifacts: int) -> dict[str, Any]:
     view = read_view(request.GET)
     table = step_table(run, view)
     panel, asked = open_panel(request, run, table.selected)
+    # What a page that is open knows already is not worked out again.
+    is_new_gist = request.GET.get("made") != str(n_artifacts)
     log_shown = panel.log.window.attempt_id if panel and panel.log else None
     return {
         "table": table,
         "panel": panel,
         # Unless the person chose a step the panel follows the run: to what runs, then to what failed.
-        "live_query": view.query(**asked, shown=log_shown, mark=panel.mark if panel else None),
+        "live_query": view.query(**asked, shown=log_shown, mark=panel.mark if panel else None, made=n_artifacts),
+        "gist": gist(run, has_results=n_artifacts > 0) if is_new_gist else None,
         "is_new_log": (log_shown or "") != request.GET.get("shown", ""),
         "had_panel": bool(request.GET.get("mark")),
         "is_new_panel": panel is not None and panel.mark != request.GET.get("mark"),
