@@ -106,6 +106,7 @@ def graph(request: WebRequest, ref: str) -> HttpResponse:
     context["members"] = graph_members.read(run, group, request.GET, ids=inside) if group and not wanted else None
     context["graph_url"] = reverse("runs:graph", args=[run.number])
     context["live_query"] = "?part=head"
+    context["legend"] = [present.state(status) for status in StepStatus]
     return render_page(request, "runs/graph.html", context, fragments={"run-graph"})
 
 
