@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Any
+
 import pytest
 from django.test import Client
 
 from stepwell.accounts.models import AuditEvent, InstanceSettings
+from stepwell.conf.database import database_from_url
+from stepwell.web.settings_environment import environment_rows
 from tests import factories
+from tests.architecture.source import ROOT
+from tests.web.page import read
 
 VALUES = {
     "instance_name": "Lab",
@@ -82,3 +90,79 @@ def test_unknown_fields_are_not_taken(as_alice: Client) -> None:
     as_alice.post("/settings/", {**VALUES, "id": "7"})
 
     assert InstanceSettings.objects.count() == 1
+
+
+def test_each_setting_says_where_its_value_comes_from(as_alice: Client) -> None:
+    assert read(as_alice.get("/settings/")).all("span", class_="form__source")[0].text == "default"
+
+    as_alice.post("/settings/", {**VALUES, "time_zone": "UTC"})
+    sources = [line.text for line in read(as_alice.get("/settings/")).all("span", class_="form__source")]
+
+    # In the order of the form: the name and the others were changed, the zone was not.
+    assert len(sources) == len(VALUES)
+    assert sources[0] == "set here just now by alice"
+    assert sources[1] == "default"
+
+
+def test_slots_of_the_first_start_come_from_its_variable(as_alice: Client, settings: Any) -> None:
+    settings.STEP_SLOTS_DEFAULT = 7
+
+    page = read(as_alice.get("/settings/"))
+
+    assert page.one("input", name="step_slots")["value"] == "7"
+    assert "STEPWELL_STEP_SLOTS at the first start" in page.text
+
+
+def rows_of(client: Client) -> dict[str, tuple[str, str]]:
+    """Return value and source of every variable on the page."""
+    found = {}
+    for row in read(client.get("/settings/")).one("section", aria_labelledby="environment").all("tr"):
+        if cells := row.all("td"):
+            found[cells[0].one("code").text] = (cells[1].one("code").text, cells[1].one("div").text)
+    return found
+
+
+def test_every_variable_of_the_documents_has_its_value_and_source(
+    as_alice: Client, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    monkeypatch.setenv("STEPWELL_LEASE_SECONDS", "45")
+    settings.LEASE_SECONDS = 45.0
+    monkeypatch.delenv("STEPWELL_UPLOAD_MB", raising=False)
+
+    rows = rows_of(as_alice)
+
+    documented = set(re.findall(r"^\| `([A-Z0-9_]+)`", (ROOT / "docs/settings.md").read_text(), re.MULTILINE))
+    assert documented - rows.keys() == {
+        "STEPWELL_URL",
+        "STEPWELL_TOKEN",
+        "STEPWELL_FAILPOINT",
+        "STEPWELL_FAILPOINT_COUNTS",
+    }
+    assert rows.keys() <= documented
+    assert rows["STEPWELL_LEASE_SECONDS"] == ("45 s", "this variable")
+    assert rows["STEPWELL_UPLOAD_MB"] == ("10.0 GiB", "default")
+
+
+def test_no_secret_and_no_password_is_on_the_page(
+    as_alice: Client, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    monkeypatch.setenv("STEPWELL_SECRET_KEY", "canary-1")
+    monkeypatch.setenv("STEPWELL_OIDC_SECRET_FILE", "/run/secrets/oidc")
+    monkeypatch.setenv("REDIS_URL", "redis://ana:canary-2@cache.example:6380/0?password=canary-3")
+    settings.REDIS_URL = "redis://ana:canary-2@cache.example:6380/0?password=canary-3"
+
+    rows = rows_of(as_alice)
+
+    assert "canary" not in as_alice.get("/settings/").content.decode()
+    assert rows["STEPWELL_SECRET_KEY"] == ("set", "this variable")
+    assert rows["STEPWELL_OIDC_SECRET"] == ("set", "STEPWELL_OIDC_SECRET_FILE")
+    assert rows["REDIS_URL"] == ("redis://ana@cache.example:6380/0", "this variable")
+
+
+def test_the_database_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+    made = database_from_url("postgres://ana:canary@db.example:5433/stepwell?sslpassword=canary", home=Path("/nowhere"))
+    monkeypatch.setitem(settings.DATABASES, "default", made)
+
+    rows = {row.name: row for _, group in environment_rows() for row in group}
+
+    assert rows["DATABASE_URL"].value == "postgres://ana@db.example:5433/stepwell"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from stepwell.accounts import audit
-from stepwell.accounts.models import InstanceSettings, User
+from stepwell.accounts.models import AuditEvent, InstanceSettings, User
 from stepwell.errors import UsageError
 
 FIELDS = (
@@ -20,6 +22,27 @@ FIELDS = (
     "retention_runs",
     "log_cap_mib",
 )
+_CHANGED = "settings.changed"
+#: the settings changed before these have the values their forms were saved with
+_EVENTS_READ = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """When a setting got its value, and who gave it; ``by`` is empty when nobody knows."""
+
+    at: datetime
+    by: str
+
+
+def latest_changes() -> dict[str, Change]:
+    """Return the latest change of every setting somebody changed, as the audit log has it."""
+    events = AuditEvent.objects.filter(action=_CHANGED).order_by("-id")[:_EVENTS_READ]
+    found: dict[str, Change] = {}
+    for event in events:
+        for name in event.after:
+            found.setdefault(name, Change(at=event.at, by=event.actor_name))
+    return found
 
 
 def change_settings(*, values: dict[str, Any], by: User | None, ip: str | None = None) -> InstanceSettings:
@@ -46,7 +69,7 @@ def change_settings(*, values: dict[str, Any], by: User | None, ip: str | None =
             row.save(update_fields=[*changed, "changed_at"])
             audit.record(
                 actor=by,
-                action="settings.changed",
+                action=_CHANGED,
                 object_kind="settings",
                 object_name="Instance settings",
                 ip=ip,

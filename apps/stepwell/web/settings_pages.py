@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from django import forms
+from django.conf import settings as django_settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -19,6 +21,9 @@ from stepwell.web import present
 from stepwell.web.access import needs
 from stepwell.web.caller import address
 from stepwell.web.fields import ZoneInput
+from stepwell.web.settings_environment import environment_rows
+
+_SLOTS = InstanceSettings._meta.get_field("step_slots").default
 
 
 class SettingsForm(forms.ModelForm):
@@ -34,6 +39,15 @@ class SettingsForm(forms.ModelForm):
         widgets: ClassVar[dict[str, forms.Widget]] = {"time_zone": ZoneInput()}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where a value comes from: who set it here and when, or ``text``."""
+
+    at: present.Moment | None = None
+    by: str = ""
+    text: str = ""
+
+
 @needs(Role.ADMIN)
 @require_http_methods(["GET", "HEAD", "POST"])
 def settings(request: HttpRequest) -> HttpResponse:
@@ -47,11 +61,31 @@ def settings(request: HttpRequest) -> HttpResponse:
         actions.change_settings(values=form.cleaned_data, by=request.user, ip=address(request))
         messages.success(request, "Saved.")
         return redirect("settings")
-    context = {"form": form, "changed_at": row.changed_at, "zones": zone_names(), "would_remove": would_remove}
+    for name, source in _sources().items():
+        form.fields[name].source = source
+    context = {
+        "form": form,
+        "changed_at": row.changed_at,
+        "zones": zone_names(),
+        "would_remove": would_remove,
+        "environment": environment_rows(),
+    }
     if would_remove:
         context["would_free"] = present.size(would_remove.bytes)
     is_refused = request.method == "POST" and not would_remove
     return render(request, "accounts/settings.html", context, status=422 if is_refused else 200)
+
+
+def _sources() -> dict[str, Source]:
+    """Return where each setting's value comes from."""
+    changes = instance.latest_changes()
+    first = "STEPWELL_STEP_SLOTS at the first start" if django_settings.STEP_SLOTS_DEFAULT != _SLOTS else "default"
+    return {
+        name: Source(at=present.moment(changes[name].at), by=changes[name].by)
+        if name in changes
+        else Source(text=first if name == "step_slots" else "default")
+        for name in instance.FIELDS
+    }
 
 
 urlpatterns = [path("settings/", settings, name="settings")]
