@@ -44,7 +44,7 @@ def _servers(kind: str, prepared: Path, folder: Path) -> tuple[Postgres | None, 
 
 def _play(name: str, kind: str, folder: Path, postgres: Postgres | None, redis: Redis | None) -> dict[str, object]:
     from tests.faults import oracle
-    from tests.faults.stage import HURRY, PATIENCE, Stage, adopt, cpu_seconds
+    from tests.faults.stage import HURRY, PATIENCE, Stage, adopt, cpu_seconds, end_what_is_left
 
     adopt()
     scenario = SCENARIOS[name]
@@ -66,6 +66,7 @@ def _play(name: str, kind: str, folder: Path, postgres: Postgres | None, redis: 
         for server in (redis, postgres):
             if server is not None:
                 server.stop()
+        end_what_is_left()
     seconds = round(time.monotonic() - began, 1)
     return {
         "violations": found,
