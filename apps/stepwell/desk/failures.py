@@ -32,6 +32,38 @@ def acknowledge(*, run: Run, note: str, by: User) -> Acknowledgement:
     return done
 
 
+def withdraw(*, run: Run, by: User) -> str:
+    """Take back that somebody saw to a failed run: it is unresolved again. Return the note that was given.
+
+    Raises:
+        Conflict: Nobody said so, or a rerun ended since that stands for it.
+    """
+    with transaction.atomic():
+        said = Acknowledgement.objects.select_for_update().filter(run=run).first()
+        if said is None:
+            raise Conflict(f"Nobody has acknowledged the failure of run #{run.number}.")
+        if _has_later_end(run):
+            raise Conflict(
+                f"A rerun of run #{run.number} ended meanwhile and stands for its failure.",
+                hint="Nothing is left to do.",
+            )
+        said.delete()
+        Run.objects.filter(pk=run.pk, status=RunStatus.FAILED).update(is_unresolved=True)
+        events.record(run.pk, "run.reopened", {"by": by.get_username()})
+    return said.note
+
+
+def _has_later_end(run: Run) -> bool:
+    """Return whether a rerun of it, or of one of those, came to an end that settles what was before it."""
+    found = [run.pk]
+    while found:
+        reruns = dict(Run.objects.filter(parent_id__in=found).values_list("pk", "status"))
+        if not {RunStatus.COMPLETED, RunStatus.FAILED}.isdisjoint(reruns.values()):
+            return True
+        found = list(reruns)
+    return False
+
+
 def _not_open(run: Run) -> Conflict:
     run.refresh_from_db(fields=["status", "is_unresolved"])
     if run.status != RunStatus.FAILED:

@@ -21,6 +21,8 @@ class SavedView(Row):
     query = models.CharField(max_length=2000, blank=True)
     is_shared = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    #: it can be taken back for a while, with everybody's pins
+    removed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering: ClassVar[list[str]] = ["name"]

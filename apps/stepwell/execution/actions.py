@@ -174,6 +174,21 @@ def expire_result(*, step: StepRun, by: str) -> StepRun:
     return made_it
 
 
+def restore_result(*, step: StepRun) -> StepRun:
+    """Take back that the result ``step`` made or took was expired; return the step that made it.
+
+    Raises:
+        Conflict: It is not expired.
+    """
+    made_it = step.origin_step or step
+    if made_it.cache_expired_at is None:
+        raise Conflict(f"The result of {step.invocation_id} is not expired.", hint="Nothing is left to do.")
+    together = StepRun.objects.filter(cache_key=made_it.cache_key, cache_expired_at=made_it.cache_expired_at)
+    together.update(cache_expired_at=None, cache_expired_by="")
+    made_it.refresh_from_db()
+    return made_it
+
+
 def next_run_number() -> int:
     """Return the next number of a run. The caller has a transaction open."""
     Counter.objects.get_or_create(name="run")

@@ -99,6 +99,21 @@ def set_default(*, component: Component, by: User | None, ip: str | None = None)
     return component
 
 
+def unset_default(*, component: Component, by: User | None, ip: str | None = None) -> Component:
+    """Make a component no default any more; no other one of its kind becomes it.
+
+    Raises:
+        NotFound: It was removed meanwhile.
+    """
+    with transaction.atomic():
+        component = _locked(component)
+        if component.is_default:
+            component.is_default = False
+            component.save(update_fields=["is_default", "changed_at"])
+            _record(component, "component.no_default", by=by, ip=ip)
+    return component
+
+
 def remove_component(*, component: Component, by: User | None, ip: str | None = None) -> None:
     """Remove a component. Steps that name it fail from now on; no other one becomes the default.
 

@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path
+from django.urls import path, reverse
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from pydantic.fields import FieldInfo
 
@@ -18,6 +18,7 @@ from stepwell.errors import Conflict, UsageError
 from stepwell.stacks import actions, queries
 from stepwell.stacks.flavors import FLAVORS, Flavor, find_flavor
 from stepwell.stacks.models import Component
+from stepwell.web import undo
 from stepwell.web.access import needs
 from stepwell.web.caller import address
 from stepwell.web.fields import PageForm
@@ -135,8 +136,17 @@ def delete(request: HttpRequest, component: UUID) -> HttpResponse:
 @needs(Role.ADMIN)
 @require_POST
 def make_default(request: HttpRequest, component: UUID) -> HttpResponse:
-    row = actions.set_default(component=queries.get_component(component), by=request.user, ip=address(request))
-    messages.success(request, f"{row.name} is the default now.")
+    """Make a component the default of its kind; with ``default=no`` have it be that no more."""
+    row = queries.get_component(component)
+    was = Component.objects.filter(kind=row.kind, is_default=True).first()
+    if request.POST.get("default") == "no":
+        actions.unset_default(component=row, by=request.user, ip=address(request))
+        told, back, fields = f"{row.name} is not the default any more.", row, {}
+    else:
+        actions.set_default(component=row, by=request.user, ip=address(request))
+        told = f"{row.name} is the default now."
+        back, fields = (was, {}) if was else (row, {"default": "no"})
+    undo.offer(request, told, reverse("components:default", args=[back.pk]), **fields)
     return redirect("components:list")
 
 

@@ -118,7 +118,8 @@ class Frame:
         """The views this person pinned, as links."""
         if not self.counts["pins"]:
             return []
-        marks = ViewMark.objects.filter(user=self.user, is_pinned=True).select_related("view").order_by("view__name")
+        marks = ViewMark.objects.filter(user=self.user, is_pinned=True, view__removed_at=None)
+        marks = marks.select_related("view").order_by("view__name")
         runs = reverse("runs:list")
         views = [
             mark.view for mark in marks[:_MOST_PINNED] if mark.view.is_shared or mark.view.owner_id == self.user.pk

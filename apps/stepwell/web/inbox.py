@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -11,9 +13,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from stepwell.accounts.models import Role
 from stepwell.desk.models import Notice, Watch
-from stepwell.errors import Conflict
+from stepwell.errors import Conflict, UsageError
 from stepwell.runs.models import Run
-from stepwell.web import present
+from stepwell.web import present, undo
 from stepwell.web.access import get_run_or_404, needs
 from stepwell.web.request import WebRequest, render_page
 
@@ -38,9 +40,24 @@ def inbox(request: WebRequest) -> HttpResponse:
 @require_POST
 @needs(Role.VIEWER)
 def read(request: WebRequest) -> HttpResponse:
-    """Mark every notice of a person as read."""
-    Notice.objects.filter(user=request.user, read_at__isnull=True).update(read_at=timezone.now())
+    """Mark every notice of a person as read; with ``at`` those that were marked then as unread again."""
+    notices = Notice.objects.filter(user=request.user)
+    if "at" in request.POST:
+        n = notices.filter(read_at=_moment(request.POST["at"])).update(read_at=None)
+        messages.success(request, f"{present.count(n, 'notice')} unread again.")
+        return redirect("inbox")
+    now = timezone.now()
+    if n := notices.filter(read_at__isnull=True).update(read_at=now):
+        told = f"{present.count(n, 'notice')} marked as read."
+        undo.offer(request, told, reverse("inbox_read"), at=now.isoformat())
     return redirect("inbox")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise UsageError("This is not a moment notices were read at.", hint="Reload your inbox.") from None
 
 
 @require_POST
@@ -50,12 +67,13 @@ def watch(request: WebRequest, ref: str) -> HttpResponse:
     run = get_run_or_404(request, ref)
     if run.is_finished:
         raise Conflict(f"Run #{run.number} has ended already: it is {run.status}.")
+    here = reverse("watch", args=[run.number])
     if request.POST.get("act") == "stop":
         Watch.objects.filter(user=request.user, run=run).delete()
-        messages.success(request, "You will not be told.")
+        undo.offer(request, "You will not be told.", here)
     else:
         Watch.objects.get_or_create(user=request.user, run=run)
-        messages.success(request, f"You will be told here when run #{run.number} ends.")
+        undo.offer(request, f"You will be told here when run #{run.number} ends.", here, act="stop")
     return redirect(reverse("runs:detail", args=[run.number]))
 
 

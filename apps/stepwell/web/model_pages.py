@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib import messages
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect
@@ -16,12 +15,12 @@ from stepwell.accounts import audit
 from stepwell.accounts.models import Role
 from stepwell.artifacts import model_actions, model_queries
 from stepwell.artifacts.models import Model, ModelVersion, StageChange
-from stepwell.core.stages import SETTABLE_STAGES
+from stepwell.core.stages import SETTABLE_STAGES, SINGLE_STAGES
 from stepwell.core.wire_models import ModelFilters, ModelVersionFilters
 from stepwell.errors import StepwellError
 from stepwell.execution import model_reading
 from stepwell.runs.models import Run
-from stepwell.web import present
+from stepwell.web import present, undo
 from stepwell.web.access import needs
 from stepwell.web.caller import address
 from stepwell.web.panel_parts import ArtifactRow, Fact, artifact_row
@@ -117,27 +116,40 @@ def version(request: WebRequest, name: str, version: str) -> HttpResponse:
 @require_POST
 @needs(Role.OPERATOR)
 def promotion(request: WebRequest, name: str, version: str) -> HttpResponse:
-    """Move a version to another stage."""
+    """Move a version to another stage; then the version named by ``back`` to the stage this one leaves."""
     found = model_queries.get_version(model_queries.get_model(name), version)
     stage, force = request.POST.get("stage", ""), request.POST.get("force") == "on"
     reason = request.POST.get("reason", "").replace("\0", "").strip()[:500]
+    held = found.model.versions.filter(stage=stage, stage__in=SINGLE_STAGES).exclude(pk=found.pk).first()
     try:
         with transaction.atomic():
-            moved = model_actions.set_stage(found, stage, force=force, by=request.user, reason=reason)
-            audit.record(
-                actor=request.user,
-                action="model.promoted",
-                object_kind="model_version",
-                object_id=found.id,
-                object_name=str(found),
-                ip=address(request),
-                before={"stage": str(found.stage)},
-                after={"stage": str(moved.stage)},
-            )
+            _move(request, found, stage, force=force, reason=reason)
+            if request.POST.get("back"):
+                _move(request, model_queries.get_version(found.model, request.POST["back"]), found.stage, reason=reason)
     except StepwellError as exc:
         return _version_page(request, found, refused=exc)
-    messages.success(request, f"Version {found.name} of {found.model.name}: stage {moved.stage}.")
+    fields = {"stage": str(found.stage), "reason": "Taken back."}
+    if held:
+        fields["back"] = held.name
+    elif request.POST.get("back"):
+        fields["force"] = "on"
+    here = reverse("models:promotion", args=[found.model.name, found.name])
+    undo.offer(request, f"Version {found.name} of {found.model.name}: stage {stage}.", here, **fields)
     return redirect(_version_url(found.model.name, found.name))
+
+
+def _move(request: WebRequest, version: ModelVersion, stage: str, *, reason: str, force: bool = False) -> None:
+    moved = model_actions.set_stage(version, stage, force=force, by=request.user, reason=reason)
+    audit.record(
+        actor=request.user,
+        action="model.promoted",
+        object_kind="model_version",
+        object_id=version.id,
+        object_name=str(version),
+        ip=address(request),
+        before={"stage": str(version.stage)},
+        after={"stage": str(moved.stage)},
+    )
 
 
 def _version_page(request: WebRequest, found: ModelVersion, *, refused: StepwellError | None = None) -> HttpResponse:

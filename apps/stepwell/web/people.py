@@ -16,6 +16,7 @@ from stepwell.accounts import actions, queries
 from stepwell.accounts.models import ROLE_ORDER, Role, User
 from stepwell.accounts.roles import ACTS
 from stepwell.errors import Conflict, NotFound, UsageError
+from stepwell.web import undo
 from stepwell.web.access import needs
 from stepwell.web.caller import address
 from stepwell.web.fields import PageForm
@@ -55,10 +56,14 @@ def invite(request: HttpRequest) -> HttpResponse:
 @needs(Role.ADMIN)
 @require_POST
 def role(request: HttpRequest, person: UUID) -> HttpResponse:
-    user = actions.change_role(
-        user=_get(person), role=request.POST.get("role", ""), by=request.user, ip=address(request)
-    )
-    messages.success(request, f"{user.username} is {user.get_role_display().lower()} now.")
+    found = _get(person)
+    was = found.role
+    user = actions.change_role(user=found, role=request.POST.get("role", ""), by=request.user, ip=address(request))
+    told = f"{user.username} is {user.get_role_display().lower()} now."
+    if user.role == was:
+        messages.info(request, told)
+    else:
+        undo.offer(request, told, reverse("people:role", args=[user.pk]), role=was)
     return redirect("people:list")
 
 
@@ -66,8 +71,14 @@ def role(request: HttpRequest, person: UUID) -> HttpResponse:
 @require_POST
 def activity(request: HttpRequest, person: UUID) -> HttpResponse:
     active = request.POST.get("active") == "on"
-    user = actions.set_active(user=_get(person), active=active, by=request.user, ip=address(request))
-    messages.success(request, f"{user.username} is {'active' if active else 'deactivated'} now.")
+    found = _get(person)
+    was = found.is_active
+    user = actions.set_active(user=found, active=active, by=request.user, ip=address(request))
+    told = f"{user.username} is {'active' if active else 'deactivated'} now."
+    if active == was:
+        messages.info(request, told)
+    else:
+        undo.offer(request, told, reverse("people:activity", args=[user.pk]), active="on" if was else "")
     return redirect("people:list")
 
 

@@ -16,7 +16,7 @@ from stepwell.core.status import RunStatus, StepStatus
 from stepwell.errors import Conflict, NotFound
 from stepwell.execution import actions
 from stepwell.runs.models import Run, StepRun
-from stepwell.web import run_page
+from stepwell.web import run_page, undo
 from stepwell.web.access import get_run_or_404, needs, shown
 from stepwell.web.failure_card import failure
 from stepwell.web.request import WebRequest, record_run_act, render_page
@@ -84,19 +84,26 @@ def step(request: WebRequest, ref: str, invocation_id: str) -> HttpResponse:
 @require_POST
 @needs(Role.OPERATOR)
 def expiry(request: WebRequest, ref: str, invocation_id: str) -> HttpResponse:
-    """Have no later run take the result of a step."""
+    """Have no later run take the result of a step; with ``act=restore`` take that back."""
     run = get_run_or_404(request, ref)
     step = StepRun.objects.select_related("origin_step").filter(run=run, invocation_id=invocation_id).first()
     if step is None:
         raise NotFound(f"Run #{run.number} has no step “{shown(invocation_id)}”.", hint="Open the run: it lists them.")
+    is_taken_back = request.POST.get("act") == "restore"
     try:
         with transaction.atomic():
-            made_it = actions.expire_result(step=step, by=request.user.get_username())
-            record_run_act(request, "cache.expired", run, step=invocation_id, cache_key=made_it.cache_key)
+            if is_taken_back:
+                made_it = actions.restore_result(step=step)
+            else:
+                made_it = actions.expire_result(step=step, by=request.user.get_username())
+            action = "cache.restored" if is_taken_back else "cache.expired"
+            record_run_act(request, action, run, step=invocation_id, cache_key=made_it.cache_key)
     except Conflict as exc:
         messages.error(request, f"{exc.message} {exc.hint}".strip())
     else:
-        messages.success(request, f"The result of {invocation_id} is expired: the next run makes it again.")
+        what = "is used again where it fits" if is_taken_back else "is expired: the next run makes it again"
+        here = reverse("runs:expiry", args=[run.number, invocation_id])
+        undo.offer(request, f"The result of {invocation_id} {what}.", here, act="" if is_taken_back else "restore")
     return redirect(run_page.step_url(run, invocation_id))
 
 

@@ -16,6 +16,7 @@ from stepwell.errors import UsageError
 from stepwell.execution import actions
 from stepwell.runs.models import Run
 from stepwell.web import (
+    acknowledgements,
     compare,
     run_artifacts,
     run_code,
@@ -26,6 +27,7 @@ from stepwell.web import (
     run_tabs,
     run_tags,
     run_timeline,
+    undo,
     unresolved,
 )
 from stepwell.web.access import get_run_or_404, needs
@@ -84,9 +86,14 @@ def tags(request: WebRequest, ref: str) -> HttpResponse:
                 record_run_act(request, "tags.changed", run, added=changed.added, removed=changed.removed)
     except UsageError as exc:
         field = TagField(request.POST.get("tags", ""), f"{exc.message} {exc.hint}".strip())
-        context = {**run_context(request, run, "detail"), **_overview(request, run), "tag_field": field}
+        context = run_context(request, run, "detail")
+        context |= {**_overview(request, run, context["head"].n_artifacts), "tag_field": field}
         return render_page(request, "runs/detail.html", context, status=exc.status)
-    messages.success(request, run_tags.told(run, changed))
+    if changed.added or changed.removed:
+        here = reverse("runs:tags", args=[run.number])
+        undo.offer(request, run_tags.told(run, changed), here, add=changed.removed, remove=changed.added)
+    else:
+        messages.info(request, run_tags.told(run, changed))
     return redirect("runs:detail", run.number)
 
 
@@ -117,6 +124,7 @@ urlpatterns = [
     *run_list.urlpatterns,
     *compare.urlpatterns,
     *unresolved.run_urlpatterns,
+    *acknowledgements.run_urlpatterns,
     *run_tags.urlpatterns,
     path("runs/<str:ref>/", detail, name="detail"),
     path("runs/<str:ref>/rerun/", rerun, name="rerun"),

@@ -20,7 +20,7 @@ from stepwell.desk import view_actions
 from stepwell.desk.models import SavedView, ViewMark
 from stepwell.errors import StepwellError
 from stepwell.runs.models import Run
-from stepwell.web import run_filters
+from stepwell.web import run_filters, undo
 from stepwell.web.access import needs
 from stepwell.web.caller import own_path
 from stepwell.web.request import WebRequest, render_page
@@ -30,6 +30,23 @@ _SHOWN = 8
 _COUNTED = 6
 _MOST_COUNTED = 1000
 _COUNT_SECONDS = 10
+#: what can be done to a view: what takes it back, and how it is told
+_REVERSE = {
+    "pin": "unpin",
+    "unpin": "pin",
+    "default": "undefault",
+    "undefault": "default",
+    "share": "unshare",
+    "unshare": "share",
+}
+_TOLD = {
+    "pin": "is pinned to your rail",
+    "unpin": "is not pinned any more",
+    "default": "is where Runs begins now",
+    "undefault": "is not where Runs begins any more",
+    "share": "is shared with everybody",
+    "unshare": "is yours alone",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,17 +169,32 @@ def counts(request: WebRequest) -> HttpResponse:
 @require_POST
 @needs(Role.VIEWER)
 def mark(request: WebRequest, view: uuid.UUID) -> HttpResponse:
-    """Pin a view or take it off the rail; begin with it or not; share one's own or not."""
-    found = view_actions.find_view(user=request.user, view_id=view)
-    match request.POST.get("act"):
-        case "pin" | "unpin" as act:
-            view_actions.mark_view(user=request.user, view=found, is_pinned=act == "pin")
-        case "default" | "undefault" as act:
-            view_actions.mark_view(user=request.user, view=found, is_default=act == "default")
-        case "share" | "unshare" as act:
-            own = view_actions.own_view(user=request.user, view_id=view)
-            SavedView.objects.filter(pk=own.pk).update(is_shared=act == "share")
+    """Pin a view or take it off the rail; begin with it or not; share one's own or not; bring it back."""
+    act = request.POST.get("act", "")
+    if act == "restore":
+        found = view_actions.restore_view(user=request.user, view_id=view)
+        messages.success(request, f"The view “{found.name}” is back.")
+    elif act in _REVERSE:
+        found = view_actions.find_view(user=request.user, view_id=view)
+        was = of(request.user).default
+        _mark(request.user, found, act)
+        back, reverse_act = found, _REVERSE[act]
+        if act == "default" and was and was.id != str(found.id):
+            back, reverse_act = view_actions.find_view(user=request.user, view_id=was.id), "default"
+        told = f"The view “{found.name}” {_TOLD[act]}."
+        undo.offer(request, told, reverse("views:mark", args=[back.id]), act=reverse_act)
     return redirect(own_path(request.POST.get("next", "")) if request.POST.get("next") else reverse("views:list"))
+
+
+def _mark(user: User, view: SavedView, act: str) -> None:
+    match act:
+        case "pin" | "unpin":
+            view_actions.mark_view(user=user, view=view, is_pinned=act == "pin")
+        case "default" | "undefault":
+            view_actions.mark_view(user=user, view=view, is_default=act == "default")
+        case "share" | "unshare":
+            own = view_actions.own_view(user=user, view_id=view.id)
+            SavedView.objects.filter(pk=own.pk).update(is_shared=act == "share")
 
 
 @require_POST
@@ -170,8 +202,9 @@ def mark(request: WebRequest, view: uuid.UUID) -> HttpResponse:
 def remove(request: WebRequest, view: uuid.UUID) -> HttpResponse:
     """Remove a view of one's own."""
     found = view_actions.own_view(user=request.user, view_id=view)
-    found.delete()
-    messages.success(request, f"The view “{found.name}” is removed.")
+    view_actions.remove_view(found)
+    told = f"The view “{found.name}” is removed."
+    undo.offer(request, told, reverse("views:mark", args=[found.id]), act="restore")
     return redirect("views:list")
 
 

@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect
-from django.urls import path
+from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -23,7 +23,7 @@ from stepwell.errors import ConfigError, NotFound, StepwellError, UsageError
 from stepwell.execution import scheduling
 from stepwell.pipelines import schedules
 from stepwell.pipelines.models import Pipeline, Schedule, Snapshot
-from stepwell.web import forms, option_forms, present, schedule_forms, schedule_rows
+from stepwell.web import forms, option_forms, present, schedule_forms, schedule_rows, undo
 from stepwell.web.access import get_pipeline_or_404, needs
 from stepwell.web.caller import address, own_path
 from stepwell.web.request import WebRequest, record_run_act, render_page
@@ -108,10 +108,14 @@ def pause(request: WebRequest, schedule: UUID) -> HttpResponse:
     """Pause it, or with ``paused=no`` let it go on."""
     row = _get(schedule)
     wants_pause = request.POST.get("paused") != "no"
-    if wants_pause != row.is_paused:
+    told = f"{row.name} is {'paused' if wants_pause else 'on'}."
+    if wants_pause == row.is_paused:
+        messages.info(request, told)
+    else:
         (schedules.pause if wants_pause else schedules.resume)(row)
         _record(request, "schedule.paused" if wants_pause else "schedule.resumed", row)
-    messages.success(request, f"{row.name} is {'paused' if row.is_paused else 'on'}.")
+        here, onwards = reverse("schedules:pause", args=[row.id]), request.POST.get("next", "")
+        undo.offer(request, told, here, paused="no" if wants_pause else "yes", next=onwards)
     if "next" in request.POST:
         return redirect(own_path(request.POST["next"]))
     return redirect("schedules:detail", row.id)

@@ -71,6 +71,8 @@ def _of_models(kind: str, told: dict[str, Any]) -> str:
         return f"Works on the model {version}"
     if kind == "run.acknowledged":
         return "Failure acknowledged"
+    if kind == "run.reopened":
+        return "Failure unresolved again"
     return f"{version} moved to {told.get('new', '')}" if kind == "model.stage" else kind
 
 

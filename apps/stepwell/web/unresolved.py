@@ -1,4 +1,4 @@
-"""Failures that still need somebody: by cause, each cause with a page of its own, and the note that settles them."""
+"""Failures that still need somebody: by cause, each cause with a page of its own."""
 
 from __future__ import annotations
 
@@ -7,26 +7,21 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from django.contrib import messages
 from django.db.models import Count, Max, Min
 from django.db.models.functions import TruncDate
 from django.http import HttpResponse
-from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
-from stepwell.accounts import audit
 from stepwell.accounts.models import Role
 from stepwell.core.status import StepStatus
-from stepwell.desk.failures import acknowledge
 from stepwell.desk.models import Acknowledgement
-from stepwell.errors import Conflict, NotFound
+from stepwell.errors import NotFound
 from stepwell.runs.models import Attempt, Run
 from stepwell.web import present
-from stepwell.web.access import get_run_or_404, needs, shown
-from stepwell.web.caller import address, own_path
-from stepwell.web.request import WebRequest, record_run_act, render_page
+from stepwell.web.access import needs, shown
+from stepwell.web.request import WebRequest, render_page
 from stepwell.web.run_rows import RunRow, listed, run_rows
 
 _MOST_RUNS = 500
@@ -34,8 +29,6 @@ _GROUPS_SHOWN = 60
 _RUNS_OF_GROUP = 5
 _RUNS_SHOWN = 50
 _NOTES_SHOWN = 20
-#: what one press acknowledges at most
-_MOST_AT_ONCE = 500
 _DAYS = 30
 _BAR_STEP = 14
 _BAR_HEIGHT = 40
@@ -140,7 +133,7 @@ def error_text(attempt: Attempt | None) -> str:
 @needs(Role.VIEWER)
 def error(request: WebRequest, fingerprint: str) -> HttpResponse:
     """Show one cause of failures: how often, since when, which runs, and what was said about it."""
-    runs = _runs_of(fingerprint)
+    runs = runs_of(fingerprint)
     facts = runs.aggregate(n=Count("id"), first=Min("created_at"), last=Max("created_at"))
     if not facts["n"]:
         raise NotFound(f"There is no failure “{shown(fingerprint)}”.", hint="Its runs may have been removed.")
@@ -165,7 +158,7 @@ def error(request: WebRequest, fingerprint: str) -> HttpResponse:
     return render_page(request, "errors/cause.html", context)
 
 
-def _runs_of(fingerprint: str) -> Any:
+def runs_of(fingerprint: str) -> Any:
     return Run.objects.filter(fingerprint=fingerprint if "\0" not in fingerprint else "-").exclude(fingerprint="")
 
 
@@ -184,53 +177,9 @@ def _bars(runs: Any) -> list[dict[str, Any]]:
     return bars
 
 
-@require_POST
-@needs(Role.OPERATOR)
-def acknowledge_run(request: WebRequest, ref: str) -> HttpResponse:
-    """Say that somebody saw to a failed run."""
-    run = get_run_or_404(request, ref)
-    note = request.POST.get("note", "")
-    acknowledge(run=run, note=note, by=request.user)
-    record_run_act(request, "run.acknowledged", run, note=note[:500])
-    messages.success(request, f"The failure of run #{run.number} is acknowledged.")
-    return _back(request, reverse("runs:detail", args=[run.number]))
-
-
-@require_POST
-@needs(Role.OPERATOR)
-def acknowledge_cause(request: WebRequest, fingerprint: str) -> HttpResponse:
-    """Say that somebody saw to every run that failed in this way."""
-    note = request.POST.get("note", "")
-    n = 0
-    for run in list(_runs_of(fingerprint).filter(is_unresolved=True).order_by("id")[:_MOST_AT_ONCE]):
-        try:
-            acknowledge(run=run, note=note, by=request.user)
-        except Conflict:
-            # Somebody else, or a rerun, settled it meanwhile.
-            continue
-        n += 1
-    audit.record(
-        actor=request.user,
-        action="error.acknowledged",
-        object_kind="error",
-        object_id=fingerprint,
-        ip=address(request),
-        after={"runs": n, "note": note[:500]},
-    )
-    messages.success(request, f"{present.count(n, 'failure')} acknowledged.")
-    return _back(request, reverse("runs:unresolved"))
-
-
-def _back(request: WebRequest, default: str) -> HttpResponse:
-    asked = request.POST.get("next", "")
-    return redirect(own_path(asked) if asked else default)
-
-
 run_urlpatterns = [
     path("runs/unresolved/", unresolved, name="unresolved"),
-    path("runs/<str:ref>/acknowledgement/", acknowledge_run, name="acknowledgement"),
 ]
 urlpatterns = [
     path("errors/<str:fingerprint>/", error, name="detail"),
-    path("errors/<str:fingerprint>/acknowledgement/", acknowledge_cause, name="acknowledgement"),
 ]

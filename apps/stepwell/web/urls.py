@@ -8,6 +8,7 @@ from django.conf import settings
 from django.urls import include, path
 
 from stepwell.web import (
+    acknowledgements,
     alerts,
     artifact_pages,
     artifacts,
@@ -50,7 +51,7 @@ urlpatterns = [
     *inbox.urlpatterns,
     *runners.urlpatterns,
     *system.urlpatterns,
-    path("", include((unresolved.urlpatterns, "errors"))),
+    path("", include(([*unresolved.urlpatterns, *acknowledgements.urlpatterns], "errors"))),
     path("", include((runs.urlpatterns, "runs"))),
     path("", include((bulk.urlpatterns, "bulk"))),
     path("", include((saved_views.urlpatterns, "views"))),

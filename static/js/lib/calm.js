@@ -30,8 +30,11 @@ export function keepCalm() {
 function isHeld(part) {
   const selection = getSelection();
   if (!selection.isCollapsed && selection.containsNode(part, true)) return true;
-  if (part.querySelector("details.menu[open], dialog[open]")) return true;
-  return [...part.querySelectorAll("input, textarea, select")].some(isChanged);
+  // What htmx keeps when the rest is replaced holds nothing up.
+  const open = [...part.querySelectorAll("details.menu[open], dialog[open], input, textarea, select")].filter(
+    (one) => !one.closest("[hx-preserve]"),
+  );
+  return open.some((one) => one.matches("details, dialog") || isChanged(one));
 }
 
 function isChanged(field) {

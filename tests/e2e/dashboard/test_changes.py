@@ -57,3 +57,20 @@ def test_tags_are_changed_without_scripts_on_a_phone(sign_in, scene):
     box = page.get_by_text("has 101 characters").bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 375
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+def test_an_act_is_taken_back_by_keys(sign_in, seeded, scripts):
+    run = seeded.hand("tests.e2e.dashboard.scene:running")
+    page = sign_in(java_script_enabled=scripts, bypass_csp=True)
+    page.goto(f"/runs/{run['number']}/")
+    page.get_by_role("button", name="Notify me").press("Enter")
+    said = page.get_by_role("status").filter(has_text="You will be told here")
+    undo = said.get_by_role("button", name="Undo")
+    assert scripts is False or serious(page) == []
+    page.locator("a.skip").press("Enter")
+    page.keyboard.press("Tab")
+    assert undo.evaluate("(button) => button === document.activeElement") if scripts else undo.is_visible()
+    undo.press("Enter")
+    page.get_by_text("You will not be told.").wait_for()
+    page.get_by_role("button", name="Notify me", exact=True).wait_for()

@@ -6,12 +6,13 @@ from functools import lru_cache
 
 from django import template
 from django.conf import settings
+from django.contrib.messages.storage.base import Message
 from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from stepwell.runs.health import late_seconds
-from stepwell.web import assets
+from stepwell.web import assets, undo
 from stepwell.web.present import Moment, Span, State
 
 register = template.Library()
@@ -35,6 +36,12 @@ def icon(name: str, size: int = 14) -> SafeString:
 def thousands(number: int) -> str:
     """Print a whole number with its thousands apart: ``100,000``."""
     return f"{number:,}"
+
+
+@register.filter
+def undo_of(message: Message) -> undo.Undo | None:
+    """Return the form that takes back what a message tells, or None."""
+    return undo.of(message)
 
 
 @register.simple_tag
