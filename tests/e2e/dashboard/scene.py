@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from django.utils import timezone
 
 from stepwell.accounts.links import make_invite, make_login_link
 from stepwell.accounts.models import AuditEvent, User
+from stepwell.accounts.tokens import make_token
 from stepwell.alerts.actions import put_rule
 from stepwell.alerts.models import Delivery
 from stepwell.artifacts import model_actions
@@ -26,7 +28,7 @@ from stepwell.pipelines.models import Pipeline
 from stepwell.pipelines.schedules import pause
 from stepwell.runs.models import Run
 from stepwell.stacks.actions import add_component
-from stepwell.vault.actions import put_secret
+from stepwell.vault.actions import put_secret, values_for_step
 from stepwell.web import errors
 from stepwell.web.step_panel import PARTS
 from tests import factories
@@ -210,6 +212,11 @@ def _admin(user: User, running: Run, pipeline: Pipeline) -> dict[str, str]:
     )
     pause(resting)
     put_secret(name="warehouse", values={"DB_USER": "etl-nightly", "DB_PASSWORD": "correct-horse-battery"}, by=user)
+    loading = running.steps.get(invocation_id="load_data")
+    values_for_step(
+        names=["warehouse"], run_id=running.id, step_name="load_data", attempt_id=loading.attempts.first().id
+    )
+    make_token(user=user, name="nightly build", role="operator", expires_at=timezone.now() + timedelta(days=90))
     tracker = add_component(
         kind="experiment_tracker", flavor="mlflow", name="lab", config={"tracking_uri": "/data/mlflow"}, by=user
     )
