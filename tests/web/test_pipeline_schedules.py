@@ -54,6 +54,7 @@ def test_an_operator_pauses_and_resumes_and_stays_on_the_page(as_bob: Client, pi
     place = f"/schedules/{schedule.id}/pause/"
 
     assert as_bob.post(place, form_of(read(as_bob.get(URL)), place))["Location"] == URL
+    assert "nightly is paused." in read(as_bob.get(URL)).one("div", id="messages").text
     page = read(as_bob.get(URL))
     assert "while it is paused" in page.text
     assert Schedule.objects.get().is_paused

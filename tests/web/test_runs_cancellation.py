@@ -20,7 +20,7 @@ def test_a_running_run_is_asked_to_stop_and_the_page_says_what_happens(as_bob: C
     assert run.steps.get(invocation_id="train").status == "cancelled"
     page = read(response)
     assert response.redirect_chain == [(f"/runs/{run.number}/", 302)]
-    assert "steps that wait will not start; running ones get a moment to stop" in page.text
+    assert "Cancelling. Steps that wait will not start; running ones get a moment to stop" in page.text
     assert "bob asked to cancel it." in page.text
     assert AuditEvent.objects.get(action="run.cancelled").actor_name == "bob"
 
@@ -56,9 +56,18 @@ def test_viewers_and_strangers_may_not_cancel(as_charlie: Client, client: Client
     assert run.status == "running"
 
 
-def test_looking_does_not_cancel(as_bob: Client) -> None:
+def test_the_button_leads_to_a_page_that_says_what_will_happen_first(as_bob: Client) -> None:
     run = factories.make_run(status="running")
+    address = f"/runs/{run.number}/cancellation/"
+    head = read(as_bob.get(f"/runs/{run.number}/")).one("section", id="run-head")
 
-    assert as_bob.get(f"/runs/{run.number}/cancellation/").status_code == 405
+    page = read(as_bob.get(head.one("a", class_="btn--danger")["href"]))
+
     run.refresh_from_db()
     assert run.status == "running"
+    form = page.one("main").one("form", method="post")
+    assert form.one("h1").text == f"Cancel {run}?"
+    assert "running ones get a moment to stop, then are ended. This cannot be taken back" in form.text
+    assert form.one("a")["href"] == f"/runs/{run.number}/"
+    factories.Run.objects.update(status="completed")
+    assert as_bob.get(address)["Location"] == f"/runs/{run.number}/"

@@ -70,6 +70,8 @@ def test_admin_sees_and_revokes_everybodys(as_alice: Client, bob: User) -> None:
     row, raw = actions.make_token(user=bob, name="bobs", role=Role.VIEWER)
 
     assert "bobs" in as_alice.get("/tokens/").content.decode()
+    assert "It cannot be brought back" in as_alice.get(f"/tokens/{row.pk}/revocation/").content.decode()
+    assert actions.token_user(raw) is not None
     as_alice.post(f"/tokens/{row.pk}/revocation/")
     assert actions.token_user(raw) is None
 

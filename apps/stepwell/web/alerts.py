@@ -9,7 +9,7 @@ from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path
+from django.urls import path, reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -20,7 +20,7 @@ from stepwell.alerts.models import AlertRule, Delivery, Event
 from stepwell.errors import Conflict, StepwellError, UsageError
 from stepwell.pipelines.models import Pipeline
 from stepwell.vault.keyring import VaultError
-from stepwell.web import present
+from stepwell.web import confirm, present
 from stepwell.web.access import needs
 from stepwell.web.caller import address
 from stepwell.web.fields import PageForm
@@ -173,7 +173,14 @@ def test(request: HttpRequest, rule: UUID) -> HttpResponse:
 def delete(request: HttpRequest, rule: UUID) -> HttpResponse:
     row = actions.get_rule(rule)
     if request.method != "POST":
-        return render(request, "alerts/delete.html", {"rule": row})
+        return confirm.ask(
+            request,
+            f"Remove {row.name}?",
+            will_happen="Its address, its secret and the list of what was sent go with it. Alerts that wait are not "
+            "sent.",
+            button=f"Remove {row.name}",
+            crumbs=[("Alerts", reverse("alerts:list")), (row.name, reverse("alerts:detail", args=[row.pk]))],
+        )
     actions.remove_rule(rule=row, by=request.user, ip=address(request))
     messages.success(request, f"{row.name} is removed.")
     return redirect("alerts:list")

@@ -18,7 +18,7 @@ from stepwell.errors import Conflict, UsageError
 from stepwell.stacks import actions, queries
 from stepwell.stacks.flavors import FLAVORS, Flavor, find_flavor
 from stepwell.stacks.models import Component
-from stepwell.web import undo
+from stepwell.web import confirm, undo
 from stepwell.web.access import needs
 from stepwell.web.caller import address
 from stepwell.web.fields import PageForm
@@ -127,7 +127,15 @@ def detail(request: HttpRequest, component: UUID) -> HttpResponse:
 def delete(request: HttpRequest, component: UUID) -> HttpResponse:
     row = queries.get_component(component)
     if request.method != "POST":
-        return render(request, "stacks/delete.html", {"component": row})
+        also = " No other one becomes the default." if row.is_default else ""
+        return confirm.ask(
+            request,
+            f"Remove {row.name}?",
+            will_happen="Runs that name it are refused, and steps that wait fail when they start, until there is a "
+            f"component of this name again.{also}",
+            button=f"Remove {row.name}",
+            crumbs=[("Stack", reverse("components:list")), (row.name, reverse("components:detail", args=[row.pk]))],
+        )
     actions.remove_component(component=row, by=request.user, ip=address(request))
     messages.success(request, f"{row.name} is removed.")
     return redirect("components:list")

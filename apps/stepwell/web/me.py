@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import auth, messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path
+from django.urls import path, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -16,7 +16,8 @@ from stepwell.accounts.models import Role, User
 from stepwell.accounts.sign_in import WrongPassword
 from stepwell.accounts.throttle import TooManyAttempts
 from stepwell.accounts.zones import zone_names
-from stepwell.errors import UsageError
+from stepwell.errors import NotFound, UsageError
+from stepwell.web import confirm
 from stepwell.web.access import needs, shown
 from stepwell.web.caller import address, own_path
 from stepwell.web.fields import PageForm, ZoneInput
@@ -125,19 +126,48 @@ def look(request: HttpRequest) -> HttpResponse:
 
 
 @needs(Role.VIEWER)
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def sessions(request: HttpRequest) -> HttpResponse:
+    if request.method != "POST":
+        return confirm.ask(
+            request,
+            "Sign out everywhere?",
+            will_happen="All your sessions end, this one too, and you sign in again. Your tokens stay.",
+            button="Sign out everywhere",
+            crumbs=[("Account", reverse("me"))],
+        )
     actions.end_sessions(user=request.user, by=request.user, ip=address(request))
     auth.logout(request)
     return redirect("login")
 
 
 @needs(Role.VIEWER)
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def session(request: HttpRequest, ref: str) -> HttpResponse:
+    if request.method != "POST":
+        return ask_to_end(request, request.user, ref, crumbs=[("Account", reverse("me"))])
     actions.end_session(user=request.user, ref=ref, by=request.user, ip=address(request))
     messages.success(request, "That session is ended.")
     return redirect("me")
+
+
+def ask_to_end(request: HttpRequest, user: User, ref: str, *, crumbs: list[tuple[str, str]]) -> HttpResponse:
+    """Ask whether a session of a person should end.
+
+    Raises:
+        NotFound: There is no such session.
+    """
+    found = next((one for one in actions.list_sessions(user) if one.ref == ref), None)
+    if found is None:
+        raise NotFound("There is no such session.", hint="It may have ended already.")
+    where = f" on {found.agent}" if found.agent else ""
+    return confirm.ask(
+        request,
+        f"End this session of {user.username}?",
+        will_happen=f"Whoever uses it, from {found.ip or 'an unknown address'}{where}, has to sign in again.",
+        button="End the session",
+        crumbs=crumbs,
+    )
 
 
 def _fresh(request: HttpRequest) -> User:

@@ -16,10 +16,11 @@ from stepwell.accounts import actions, queries
 from stepwell.accounts.models import ROLE_ORDER, Role, User
 from stepwell.accounts.roles import ACTS
 from stepwell.errors import Conflict, NotFound, UsageError
-from stepwell.web import undo
+from stepwell.web import confirm, undo
 from stepwell.web.access import needs
 from stepwell.web.caller import address
 from stepwell.web.fields import PageForm
+from stepwell.web.me import ask_to_end
 
 
 class InviteForm(PageForm):
@@ -110,24 +111,43 @@ def service(request: HttpRequest) -> HttpResponse:
 
 
 @needs(Role.ADMIN)
-@require_http_methods(["GET", "HEAD", "POST"])
+@require_safe
 def sessions(request: HttpRequest, person: UUID) -> HttpResponse:
     user = _get(person)
-    if request.method == "POST":
-        actions.end_sessions(user=user, by=request.user, ip=address(request))
-        messages.success(request, f"{user.username} is signed out everywhere.")
-        return redirect("people:sessions", user.pk)
     found = actions.list_sessions(user, this=request.session.session_key)
     return render(request, "accounts/sessions.html", {"person": user, "sessions": found})
 
 
 @needs(Role.ADMIN)
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
+def end_sessions(request: HttpRequest, person: UUID) -> HttpResponse:
+    user = _get(person)
+    if request.method != "POST":
+        return confirm.ask(
+            request,
+            f"Sign {user.username} out everywhere?",
+            will_happen="All their sessions end, and they sign in again. Their tokens stay.",
+            button=f"Sign {user.username} out",
+            crumbs=_above(user),
+        )
+    actions.end_sessions(user=user, by=request.user, ip=address(request))
+    messages.success(request, f"{user.username} is signed out everywhere.")
+    return redirect("people:sessions", user.pk)
+
+
+@needs(Role.ADMIN)
+@require_http_methods(["GET", "HEAD", "POST"])
 def session(request: HttpRequest, person: UUID, ref: str) -> HttpResponse:
     user = _get(person)
+    if request.method != "POST":
+        return ask_to_end(request, user, ref, crumbs=_above(user))
     actions.end_session(user=user, ref=ref, by=request.user, ip=address(request))
     messages.success(request, "That session is ended.")
     return redirect("people:sessions", user.pk)
+
+
+def _above(user: User) -> list[tuple[str, str]]:
+    return [("People", reverse("people:list")), (user.username, reverse("people:sessions", args=[user.pk]))]
 
 
 def _get(key: UUID) -> User:
@@ -165,6 +185,7 @@ urlpatterns = [
     path("people/invites/", invite, name="invite"),
     path("people/services/", service, name="service"),
     path("people/<uuid:person>/sessions/", sessions, name="sessions"),
+    path("people/<uuid:person>/sessions/all/", end_sessions, name="end_sessions"),
     path("people/<uuid:person>/sessions/<slug:ref>/", session, name="session"),
     path("people/<uuid:person>/role/", role, name="role"),
     path("people/<uuid:person>/activity/", activity, name="activity"),

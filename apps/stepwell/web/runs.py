@@ -9,7 +9,7 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import path, reverse
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from stepwell.accounts.models import Role
 from stepwell.errors import UsageError
@@ -18,6 +18,7 @@ from stepwell.runs.models import Run
 from stepwell.web import (
     acknowledgements,
     compare,
+    confirm,
     run_artifacts,
     run_code,
     run_config,
@@ -37,6 +38,8 @@ from stepwell.web.run_gist import gist
 from stepwell.web.run_tabs import open_panel, run_context
 from stepwell.web.run_tags import TagField
 from stepwell.web.step_table import read_view, step_table
+
+_STOPPING = "Steps that wait will not start; running ones get a moment to stop, then are ended."
 
 
 @require_safe
@@ -97,11 +100,13 @@ def tags(request: WebRequest, ref: str) -> HttpResponse:
     return redirect("runs:detail", run.number)
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @needs(Role.OPERATOR)
 def cancellation(request: WebRequest, ref: str) -> HttpResponse:
-    """Ask a run to stop."""
+    """Ask, then ask the run to stop."""
     run = get_run_or_404(request, ref)
+    if request.method != "POST":
+        return _ask_to_cancel(request, run)
     before = run.status
     try:
         with transaction.atomic():
@@ -114,10 +119,24 @@ def cancellation(request: WebRequest, ref: str) -> HttpResponse:
     return redirect("runs:detail", run.number)
 
 
+def _ask_to_cancel(request: WebRequest, run: Run) -> HttpResponse:
+    here = reverse("runs:detail", args=[run.number])
+    if run.is_finished:
+        messages.info(request, f"Run #{run.number} is already {run.status}.")
+        return redirect(here)
+    return confirm.ask(
+        request,
+        f"Cancel {run}?",
+        will_happen=f"{_STOPPING} This cannot be taken back; a rerun keeps the results that are there.",
+        button=f"Cancel run #{run.number}",
+        crumbs=[("Runs", reverse("runs:list")), (str(run), here)],
+    )
+
+
 def _cancelled(run: Run) -> str:
     if run.is_finished:
         return f"Run #{run.number} is cancelled; no step was running."
-    return "Cancelling: steps that wait will not start; running ones get a moment to stop, then are ended."
+    return f"Cancelling. {_STOPPING}"
 
 
 urlpatterns = [

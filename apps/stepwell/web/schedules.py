@@ -23,7 +23,7 @@ from stepwell.errors import ConfigError, NotFound, StepwellError, UsageError
 from stepwell.execution import scheduling
 from stepwell.pipelines import schedules
 from stepwell.pipelines.models import Pipeline, Schedule, Snapshot
-from stepwell.web import forms, option_forms, present, schedule_forms, schedule_rows, undo
+from stepwell.web import confirm, forms, option_forms, present, schedule_forms, schedule_rows, undo
 from stepwell.web.access import get_pipeline_or_404, needs
 from stepwell.web.caller import address, own_path
 from stepwell.web.request import WebRequest, record_run_act, render_page
@@ -168,7 +168,17 @@ def delete(request: WebRequest, schedule: UUID) -> HttpResponse:
     """Ask, then delete the schedule; its runs stay."""
     row = _get(schedule)
     if request.method != "POST":
-        return render_page(request, "schedules/delete.html", {"schedule": row})
+        return confirm.ask(
+            request,
+            f"Delete the schedule {row.name}?",
+            will_happen=f"It starts no more runs of {row.pipeline.name}, and the list of its times is gone. "
+            "The runs it started stay.",
+            button=f"Delete {row.name}",
+            crumbs=[
+                ("Schedules", reverse("schedules:list")),
+                (row.name, reverse("schedules:detail", args=[row.id])),
+            ],
+        )
     _record(request, "schedule.deleted", row)
     schedules.delete_schedule(row)
     messages.success(request, f"The schedule {row.name} is deleted.")

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path
+from django.urls import path, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -19,6 +19,7 @@ from stepwell.errors import Conflict, StepwellError, UsageError
 from stepwell.runs.models import Run
 from stepwell.vault import actions, queries, rules
 from stepwell.vault.models import Secret, SecretUse
+from stepwell.web import confirm
 from stepwell.web.access import needs
 from stepwell.web.caller import address
 
@@ -90,7 +91,14 @@ def rotate(request: HttpRequest, name: str) -> HttpResponse:
 def delete(request: HttpRequest, name: str) -> HttpResponse:
     secret = queries.get_secret(name)
     if request.method != "POST":
-        return render(request, "vault/delete.html", {"secret": secret})
+        return confirm.ask(
+            request,
+            f"Delete the secret {name}?",
+            will_happen="Its values cannot be brought back. Steps that name it will fail before they start, until "
+            "there is a secret of this name again.",
+            button=f"Delete {name}",
+            crumbs=[("Secrets", reverse("secrets:list")), (name, reverse("secrets:detail", args=[name]))],
+        )
     actions.delete_secret(secret=secret, by=request.user, ip=address(request))
     messages.success(request, f"The secret {name} is deleted.")
     return redirect("secrets:list")

@@ -9,14 +9,15 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path
+from django.urls import path, reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from stepwell.accounts import actions, queries
 from stepwell.accounts.models import ROLE_ORDER, Role, User
 from stepwell.errors import Denied, NotFound, UsageError
+from stepwell.web import confirm
 from stepwell.web.access import needs
 from stepwell.web.caller import address
 from stepwell.web.fields import PageForm
@@ -77,11 +78,20 @@ def create(request: HttpRequest) -> HttpResponse:
 
 
 @needs(Role.VIEWER)
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def revoke(request: HttpRequest, token: UUID) -> HttpResponse:
     row = queries.list_tokens(viewer=request.user).filter(pk=token).first()
     if row is None:
         raise NotFound("There is no such token.")
+    if request.method != "POST":
+        return confirm.ask(
+            request,
+            f"Revoke the token “{row.name}”?",
+            will_happen="Programs that send it are refused from then on. It cannot be brought back, only replaced by "
+            "a new one.",
+            button=f"Revoke {row.name}",
+            crumbs=[("Tokens", reverse("tokens:list"))],
+        )
     actions.revoke_token(token=row, by=request.user, ip=address(request))
     messages.success(request, f"The token “{row.name}” is revoked.")
     return redirect("tokens:list")

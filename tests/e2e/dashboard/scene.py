@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from stepwell.accounts.links import make_invite, make_login_link
 from stepwell.accounts.models import AuditEvent, User
+from stepwell.accounts.sessions import list_sessions
 from stepwell.accounts.tokens import make_token
 from stepwell.alerts.actions import put_rule
 from stepwell.alerts.models import Delivery
@@ -85,6 +86,7 @@ def make(*, person: str) -> dict[str, str]:
         "run-queued-graph": f"/runs/{states['queued'].number}/graph/",
         "log": f"/runs/{failed[1].number}/logs/evaluate/3/",
         "log-running": f"/runs/{states['running'].number}/logs/train_model/1/",
+        "run-cancel": f"/runs/{states['running'].number}/cancellation/",
         "rerun": f"/runs/{failed[1].number}/rerun/?scope=failed",
         "rerun-steps": f"/runs/{failed[1].number}/rerun/?scope=steps&from=train_model",
         "artifacts": "/artifacts/",
@@ -226,6 +228,8 @@ def _admin(user: User, running: Run, pipeline: Pipeline) -> dict[str, str]:
     )
     Delivery.objects.create(rule=rule, event="test", status="done", tries=1, answered=200)
     ben = factories.make_user(f"ben of {user}")
+    token, _ = make_token(user=user, name="nightly", role="viewer", by=user)
+    session = list_sessions(user)[0]
     version = _model(user)
     return {
         "system": "/system/",
@@ -241,6 +245,7 @@ def _admin(user: User, running: Run, pipeline: Pipeline) -> dict[str, str]:
         "model-version": f"/models/{version.model.name}/{version.name}/",
         "tokens": "/tokens/",
         "token-new": "/tokens/new/",
+        "token-revoke": f"/tokens/{token.id}/revocation/",
         "secrets": "/secrets/",
         "secret-new": "/secrets/+/",
         "secret": "/secrets/warehouse/",
@@ -257,6 +262,10 @@ def _admin(user: User, running: Run, pipeline: Pipeline) -> dict[str, str]:
         "people": "/people/",
         "people-invite": "/people/invites/",
         "sessions": f"/people/{ben.id}/sessions/",
+        "sessions-end": f"/people/{ben.id}/sessions/all/",
+        "session-end": f"/people/{user.id}/sessions/{session.ref}/",
+        "me-sessions": "/me/sessions/",
+        "me-session": f"/me/sessions/{session.ref}/",
         "audit": "/audit/",
     }
 

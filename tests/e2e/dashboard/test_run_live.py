@@ -151,7 +151,8 @@ def test_11_a_beat_ticks_and_a_killed_worker_turns_late_then_lost_without_a_relo
     page.locator("#panel nav[aria-label=Attempts] a", has_text="2").wait_for()
     badge.wait_for(state="hidden")
     assert page.evaluate("window.notReloaded") is True
-    page.get_by_role("button", name="Cancel run").click()
+    page.get_by_role("link", name="Cancel run").click()
+    page.get_by_role("button", name=f"Cancel run #{number}").click()
     works.wait_for(number, "", "cancelled")
     # A late beat after the end changes nothing.
     page.goto(f"/runs/{number}/?step=hold")
