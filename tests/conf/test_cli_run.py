@@ -129,3 +129,20 @@ def test_code_is_registered_by_whoever_gives_the_command_or_runs_the_script(inst
         stored = database.execute("SELECT registered_by FROM pipelines_snapshot").fetchall()
     person = pwd.getpwuid(os.getuid()).pw_name
     assert stored == [(f"{person} (command line)",)] * 2
+
+
+def test_what_the_settings_hide_is_in_no_log_and_no_error(instance):
+    (instance.folder / "says.py").write_text(
+        "from stepwell import pipeline, step\n\n\n@step\ndef say() -> None:\n    print('api_key=abc' + '123, fine')\n"
+        "    raise ValueError('api_key=abc' + '123')\n\n\n@pipeline\ndef says():\n    say()\n"
+    )
+    change = "change_settings(values={'redaction_patterns': 'api_key'}, by=None)"
+    code = f"from stepwell.accounts.actions import change_settings; {change}"
+    assert instance.stepwell("manage", "shell", "-v0", "-c", code).returncode == 0
+
+    done = instance.stepwell("run", "says.py")
+
+    assert "api_key=***, fine" in done.stdout
+    assert "abc123" not in done.stdout
+    stored = [path.read_bytes() for path in (instance.folder / "home").rglob("*") if path.is_file()]
+    assert not any(b"abc123" in content for content in stored)

@@ -86,6 +86,28 @@ def test_every_field_has_a_help_text(as_alice: Client) -> None:
         assert f'id="id_{name}_helptext"' in html
 
 
+def test_patterns_hidden_in_logs_are_stored_and_recorded(as_alice: Client) -> None:
+    patterns = "api_key\n/AKIA[0-9A-Z]{16}/"
+    assert as_alice.post("/settings/", {**VALUES, "redaction_patterns": patterns}).status_code == 302
+
+    page = read(as_alice.get("/settings/"))
+    assert page.one("textarea", name="redaction_patterns").text == patterns.replace("\n", " ")
+    event = AuditEvent.objects.get(action="settings.changed")
+    assert event.before["redaction_patterns"] == ""
+    assert event.after["redaction_patterns"].split() == patterns.split()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [("/(a+)+/", "give it one, such as {1,20}"), ("no name", "“no name” is not a name"), ("/[/", "unterminated")],
+)
+def test_a_pattern_that_does_not_do_is_named_beside_the_field(as_alice: Client, pattern: str, said: str) -> None:
+    response = as_alice.post("/settings/", {**VALUES, "redaction_patterns": f"api_key\n{pattern}"})
+
+    assert said in read(response, status=422).one("div", id="id_redaction_patterns_error").text
+    assert InstanceSettings.load().redaction_patterns == ""
+
+
 def test_unknown_fields_are_not_taken(as_alice: Client) -> None:
     as_alice.post("/settings/", {**VALUES, "id": "7"})
 
@@ -99,7 +121,7 @@ def test_each_setting_says_where_its_value_comes_from(as_alice: Client) -> None:
     sources = [line.text for line in read(as_alice.get("/settings/")).all("span", class_="form__source")]
 
     # In the order of the form: the name and the others were changed, the zone was not.
-    assert len(sources) == len(VALUES)
+    assert len(sources) == len(VALUES) + 1
     assert sources[0] == "set here just now by alice"
     assert sources[1] == "default"
 

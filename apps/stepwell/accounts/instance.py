@@ -21,6 +21,7 @@ FIELDS = (
     "retention_days",
     "retention_runs",
     "log_cap_mib",
+    "redaction_patterns",
 )
 _CHANGED = "settings.changed"
 #: the settings changed before these have the values their forms were saved with

@@ -7,6 +7,7 @@ from typing import ClassVar, NoReturn
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils import timezone
@@ -14,8 +15,22 @@ from django.utils.crypto import salted_hmac
 
 from stepwell.accounts.zones import check_zone
 from stepwell.core.ids import new_id
+from stepwell.engine.redaction import parse_patterns
+from stepwell.errors import ConfigError
 from stepwell.kit.models import Row
 from stepwell.kit.prepared import Select
+
+
+def check_patterns(text: str) -> None:
+    """Accept patterns of what is hidden in logs.
+
+    Raises:
+        ValidationError: One does not do.
+    """
+    try:
+        parse_patterns(text)
+    except ConfigError as exc:
+        raise ValidationError(f"{exc.message} {exc.hint}".strip(), code="pattern") from None
 
 
 class Role(models.TextChoices):
@@ -208,6 +223,17 @@ class InstanceSettings(models.Model):
         default="UTC",
         validators=[check_zone],
         help_text="The zone times are shown in for people who chose none of their own.",
+    )
+    redaction_patterns = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        max_length=12_000,
+        validators=[check_patterns],
+        help_text=(
+            "Hidden in what steps print before it is stored, one a line: a name such as api_key hides the value behind "
+            "“api_key=” or “api_key:”, /AKIA[0-9A-Z]{16}/ what the expression finds. Values of secrets always are."
+        ),
     )
     changed_at = models.DateTimeField(auto_now=True)
 

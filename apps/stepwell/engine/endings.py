@@ -20,6 +20,9 @@ PARKED_REASON = "It waits for an answer."
 _EXACT = frozenset({"t", "status", "uri", "sha256", "pickled", "cache_parts"})
 #: fields that hold what user code chose: nothing inside is exempt
 _FREE = frozenset({"metadata", "progress"})
+#: frames that say how something ended, and what people read of an error beside the log
+_ENDS = frozenset({"result", "hook"})
+_SAID = frozenset({"message", "traceback"})
 
 
 def mask_frame(masker: Masker, frame: dict[str, Any]) -> dict[str, Any]:
@@ -30,6 +33,8 @@ def mask_frame(masker: Masker, frame: dict[str, Any]) -> dict[str, Any]:
             masked[key] = value
             if key == "pickled" and value and _holds_secret(masker, value):
                 masked["pickled_holds_secret"] = True
+        elif key == "error" and frame.get("t") in _ENDS:
+            masked[key] = _said(masker, _mask(masker, value))
         elif key in _FREE:
             masked[key] = masker.value(value)
         else:
@@ -39,7 +44,13 @@ def mask_frame(masker: Masker, frame: dict[str, Any]) -> dict[str, Any]:
 
 def _holds_secret(masker: Masker, pickled: str) -> bool:
     text = base64.b64decode(pickled).decode("utf-8", "replace")
-    return masker.text(text) != text
+    return masker.said(text) != text
+
+
+def _said(masker: Masker, error: Any) -> Any:
+    if isinstance(error, dict):
+        return {name: _said(masker, value) if name in _SAID else value for name, value in error.items()}
+    return masker.said(error) if isinstance(error, str) else error
 
 
 def _mask(masker: Masker, value: Any) -> Any:

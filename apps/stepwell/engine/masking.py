@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 from urllib.parse import quote, quote_plus
 
+from stepwell.engine.redaction import NOTHING, Hidden, Redactor
+
 REPLACEMENT = "***"
 #: shorter pieces would mask ordinary text
 MIN_BYTES = 4
@@ -23,29 +25,33 @@ Span = tuple[int, int]
 class Masker:
     """Replaces secret values, and their usual encodings, in a byte stream and in text. Not for several threads.
 
-    The stream may be cut anywhere: the output is the same as if it had come in one piece.
+    The stream may be cut anywhere: the output is the same as if it had come in one piece. ``hidden`` is what else is
+    hidden, in the stream and in what ``said`` is asked for.
     """
 
-    def __init__(self, values: Iterable[str]) -> None:
+    def __init__(self, values: Iterable[str], *, hidden: Hidden = NOTHING) -> None:
         patterns = {pattern for value in values for pattern in encodings_of(value)}
         self._patterns = sorted(patterns, key=lambda pattern: (-len(pattern), pattern))
         self._held = b""
         #: how many of the held bytes a replacement already written stands for
         self._covered = 0
+        self._redactor = Redactor(hidden) if hidden else None
         if self._patterns:
             self._filters = _make_filters(self._patterns)
             self._prefixes = _Prefixes(self._patterns)
 
     def feed(self, chunk: bytes) -> bytes:
         """Return what can be shown so far; a tail that may be the start of a secret is kept back."""
-        if not self._patterns:
-            return chunk
-        buffer = self._held + chunk
-        return self._emit(buffer, self._prefixes.tail_start(buffer))
+        shown = chunk
+        if self._patterns:
+            buffer = self._held + chunk
+            shown = self._emit(buffer, self._prefixes.tail_start(buffer))
+        return self._redactor.feed(shown) if self._redactor else shown
 
     def flush(self) -> bytes:
         """Return what was kept back: the stream has ended."""
-        return self._emit(self._held, len(self._held)) if self._held else b""
+        shown = self._emit(self._held, len(self._held)) if self._held else b""
+        return self._redactor.feed(shown) + self._redactor.flush() if self._redactor else shown
 
     def text(self, text: str) -> str:
         """Return a whole text, masked."""
@@ -54,6 +60,11 @@ class Masker:
         buffer = text.encode("utf-8", "surrogatepass")
         spans = self._spans(buffer)
         return _cut(buffer, spans).decode("utf-8", "surrogatepass") if spans else text
+
+    def said(self, text: str) -> str:
+        """Return a text a person reads as part of what a step says, masked and with everything else hidden."""
+        masked = self.text(text)
+        return self._redactor.text(masked) if self._redactor else masked
 
     def value(self, value: Any) -> Any:
         """Return a JSON value with every text in it, keys too, masked."""

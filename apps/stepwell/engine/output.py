@@ -76,7 +76,7 @@ class Output:
 
     def note(self, text: str) -> None:
         """Write a line of our own."""
-        self._log.note(self._masker.text(text))
+        self._log.note(self._masker.said(text))
 
     def flush(self, now: float) -> None:
         if self._log.pending_bytes:

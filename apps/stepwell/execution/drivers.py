@@ -12,7 +12,6 @@ from uuid import UUID
 from django.db import close_old_connections
 
 from stepwell.core.status import AttemptStatus, StepKind
-from stepwell.engine.masking import Masker
 from stepwell.engine.ports import ErrorInfo, Outcome
 from stepwell.engine.supervise import Group, Supervision
 from stepwell.errors import StepwellError
@@ -110,7 +109,7 @@ class Drivers(threading.Thread):
             host,
             launch.spec,
             log=writer,
-            masker=Masker(launch.secret_values),
+            masker=launch.masker(),
             watcher=watcher,
             pace=worker.pace(),
             held_since=claimed.claimed_at,

@@ -10,7 +10,6 @@ from django.conf import settings
 from django.db.models import Q
 
 from stepwell.core.status import AttemptStatus
-from stepwell.engine.masking import Masker
 from stepwell.engine.pace import Pace
 from stepwell.engine.ports import ErrorInfo, Outcome
 from stepwell.engine.stephost import StepHost
@@ -63,7 +62,7 @@ class LateHook:
             host,
             launching.hook_spec(claim, launch, hook=call.hook, error=_error_of(call)),
             log=writer,
-            masker=Masker(launch.secret_values),
+            masker=launch.masker(),
             watcher=self._watcher,
             pace=pace,
             timeout=settings.HOOK_SECONDS,

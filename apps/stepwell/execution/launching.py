@@ -15,7 +15,9 @@ from stepwell.core.plan import StepOptions
 from stepwell.core.sizes import parse_size
 from stepwell.core.status import StepKind
 from stepwell.engine import temps, trees
+from stepwell.engine.masking import Masker
 from stepwell.engine.ports import LaunchSpec
+from stepwell.engine.redaction import Hidden, parse_patterns
 from stepwell.execution import inputs, operators, runnames
 from stepwell.execution.claims import Claim
 from stepwell.execution.operators.interface import StepOperator
@@ -32,8 +34,14 @@ class Launch:
     #: values that never reach a log, a page or the database
     secret_values: tuple[str, ...]
     log_cap_bytes: int
+    #: what the settings hide in its output besides
+    hidden: Hidden
     #: where it runs, when that is not a fork of this node's step host
     operator: StepOperator | None = None
+
+    def masker(self) -> Masker:
+        """Return what keeps secrets, and what the settings hide, out of all it says."""
+        return Masker(self.secret_values, hidden=self.hidden)
 
 
 def prepare(claim: Claim, *, environment: dict[str, str], return_exception: bool = False) -> Launch:
@@ -66,8 +74,15 @@ def prepare(claim: Claim, *, environment: dict[str, str], return_exception: bool
         most_processes=settings.STEP_PROCESSES,
         temp_folder=_temp_folder(claim, inherited) if "TMPDIR" not in options.environment else "",
     )
-    cap = InstanceSettings.load().log_cap_mib * 1024 * 1024
-    return Launch(spec=spec, options=options, secret_values=tuple(hidden), log_cap_bytes=cap, operator=operator)
+    row = InstanceSettings.load()
+    return Launch(
+        spec=spec,
+        options=options,
+        secret_values=tuple(hidden),
+        log_cap_bytes=row.log_cap_mib * 1024 * 1024,
+        hidden=parse_patterns(row.redaction_patterns),
+        operator=operator,
+    )
 
 
 def _temp_folder(claim: Claim, inherited: dict[str, str]) -> str:

@@ -16,7 +16,6 @@ from django.db import close_old_connections, transaction
 
 from stepwell.core.plan import Overrides, PipelineSpec, Plan
 from stepwell.core.status import TERMINAL_RUN, AttemptStatus, RunStatus, StepKind, StepStatus, Trigger
-from stepwell.engine.masking import Masker
 from stepwell.engine.ports import ErrorInfo, Outcome
 from stepwell.engine.stephost import StepHost
 from stepwell.engine.supervise import Group, Supervision
@@ -251,7 +250,7 @@ class _Loop:
                 Outcome(status=AttemptStatus.FAILED, reason=str(exc), error=error),
             )
             return
-        masker = Masker(launch.secret_values)
+        masker = launch.masker()
         watcher = _ScriptWatcher(claimed, stops=self.stops, loop=self)
         remarks = room.remarks(_need(claimed), slots=parallel_steps(), is_script=True)
         writer = open_log(claimed, launch, is_echoed=True, remarks=remarks)

@@ -216,7 +216,7 @@ class AttemptRun:
         self._stops = stops
         self._host = host
         self._writer = open_log(claimed, launch, remarks=remarks)
-        masker = Masker(launch.secret_values)
+        masker = launch.masker()
         self._supervision = _supervision(launch.spec, host, self._writer, masker, self.watcher, launch.options.timeout)
         self._group = Group()
         self._group.add(self._supervision)

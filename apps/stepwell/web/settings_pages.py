@@ -35,8 +35,12 @@ class SettingsForm(forms.ModelForm):
             "retention_days": "Retention (days)",
             "retention_runs": "Retention (runs per pipeline)",
             "log_cap_mib": "Log cap (MiB)",
+            "redaction_patterns": "Hidden in logs",
         }
-        widgets: ClassVar[dict[str, forms.Widget]] = {"time_zone": ZoneInput()}
+        widgets: ClassVar[dict[str, forms.Widget]] = {
+            "time_zone": ZoneInput(),
+            "redaction_patterns": forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "autocomplete": "off"}),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
