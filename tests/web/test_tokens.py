@@ -87,3 +87,42 @@ def test_name_is_printed_as_text(as_bob: Client) -> None:
 
     assert "<img src=x" not in html
     assert "&lt;img src=x" in html
+
+
+def test_a_replaced_token_ends_and_one_like_it_is_shown_once(as_bob: Client, bob: User) -> None:
+    made = timezone.now() + timedelta(days=30)
+    old, raw = actions.make_token(user=bob, name="ci", role=Role.OPERATOR, expires_at=made)
+    ApiToken.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(days=10), expires_at=timezone.now())
+
+    asks = as_bob.get(f"/tokens/{old.pk}/rotation/")
+    assert "The old one is refused at once." in asks.content.decode()
+    assert ApiToken.objects.count() == 1
+    response = as_bob.post(f"/tokens/{old.pk}/rotation/")
+
+    assert "no-store" in response["Cache-Control"]
+    user, new = actions.token_user(shown_token(response))
+    assert (user, new.name, new.role) == (bob, "ci", Role.OPERATOR)
+    assert abs(new.expires_at - timezone.now() - timedelta(days=10)) < timedelta(minutes=1)
+    assert actions.token_user(raw) is None
+    assert as_bob.post(f"/tokens/{old.pk}/rotation/").status_code == 409
+
+
+def test_nobody_is_shown_a_token_of_somebody_else(as_alice: Client, as_bob: Client, alice: User, bob: User) -> None:
+    hers, _ = actions.make_token(user=alice, name="hers", role=Role.ADMIN)
+    his, raw = actions.make_token(user=bob, name="his", role=Role.VIEWER)
+
+    assert as_bob.post(f"/tokens/{hers.pk}/rotation/").status_code == 404
+    assert as_alice.post(f"/tokens/{his.pk}/rotation/").status_code == 403
+    assert f"/tokens/{his.pk}/rotation/" not in as_alice.get("/tokens/").content.decode()
+    assert actions.token_user(raw) is not None
+    service = actions.make_service(name="robot", role=Role.VIEWER, by=alice)
+    its, _ = actions.make_token(user=service, name="its", role=Role.VIEWER)
+    assert as_alice.post(f"/tokens/{its.pk}/rotation/").status_code == 200
+
+
+def test_a_token_is_not_replaced_beyond_what_its_person_may_by_now(as_bob: Client, bob: User) -> None:
+    token, _ = actions.make_token(user=bob, name="ci", role=Role.OPERATOR)
+    User.objects.filter(pk=bob.pk).update(role=Role.VIEWER)
+
+    assert as_bob.post(f"/tokens/{token.pk}/rotation/").status_code == 403
+    assert ApiToken.objects.get().revoked_at is None

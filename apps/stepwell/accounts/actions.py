@@ -16,7 +16,7 @@ from stepwell.accounts.people import (
 )
 from stepwell.accounts.sessions import end_session, list_sessions
 from stepwell.accounts.sign_in import check_password, record_sign_out
-from stepwell.accounts.tokens import make_token, revoke_token, token_user
+from stepwell.accounts.tokens import make_token, revoke_token, rotate_token, token_user
 
 __all__ = [
     "accept_invite",
@@ -36,6 +36,7 @@ __all__ = [
     "make_user",
     "record_sign_out",
     "revoke_token",
+    "rotate_token",
     "set_active",
     "token_user",
     "use_login_link",

@@ -81,6 +81,23 @@ def revoke_token(*, token: ApiToken, by: User | None, ip: str | None = None) -> 
         _record(token, actor=by, action="token.revoked", ip=ip, after={"owner": token.user.username})
 
 
+def rotate_token(*, token: ApiToken, by: User, ip: str | None = None) -> tuple[ApiToken, str]:
+    """End a token now and make one like it that lives as long as the old one was made for.
+
+    Returns:
+        As :func:`make_token`.
+
+    Raises:
+        Conflict: It was revoked before.
+        Denied: Its person has less than its role by now.
+    """
+    lives = token.expires_at - token.created_at if token.expires_at else None
+    with transaction.atomic():
+        revoke_token(token=token, by=by, ip=ip)
+        expires_at = timezone.now() + lives if lives else None
+        return make_token(user=token.user, name=token.name, role=token.role, expires_at=expires_at, by=by, ip=ip)
+
+
 def token_user(raw: str) -> tuple[User, ApiToken] | None:
     """Return whom a token acts for, and the token.
 

@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from stepwell.accounts import actions, queries
-from stepwell.accounts.models import ROLE_ORDER, Role, User
+from stepwell.accounts.models import ROLE_ORDER, ApiToken, Role, User
 from stepwell.errors import Denied, NotFound, UsageError
 from stepwell.web import confirm
 from stepwell.web.access import needs
@@ -80,9 +80,7 @@ def create(request: HttpRequest) -> HttpResponse:
 @needs(Role.VIEWER)
 @require_http_methods(["GET", "HEAD", "POST"])
 def revoke(request: HttpRequest, token: UUID) -> HttpResponse:
-    row = queries.list_tokens(viewer=request.user).filter(pk=token).first()
-    if row is None:
-        raise NotFound("There is no such token.")
+    row = _get(request, token)
     if request.method != "POST":
         return confirm.ask(
             request,
@@ -97,9 +95,43 @@ def revoke(request: HttpRequest, token: UUID) -> HttpResponse:
     return redirect("tokens:list")
 
 
+@needs(Role.VIEWER)
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def rotate(request: HttpRequest, token: UUID) -> HttpResponse:
+    row = _get(request, token)
+    if not _may_replace(request.user, row):
+        raise Denied(f"The token “{row.name}” is {row.user.username}'s.", hint="You can revoke it.")
+    if request.method != "POST":
+        return confirm.ask(
+            request,
+            f"Replace the token “{row.name}”?",
+            will_happen="The old one is refused at once. You are shown a new one with the same name, role and time to "
+            "live; give it to the programs that use it.",
+            button=f"Replace {row.name}",
+            crumbs=[("Tokens", reverse("tokens:list"))],
+        )
+    made, raw = actions.rotate_token(token=row, by=request.user, ip=address(request))
+    return _page(request, raw=raw, made=made.name)
+
+
+def _may_replace(user: User, token: ApiToken) -> bool:
+    """Return whether a person may have a token like this one: whoever makes it sees it."""
+    return token.user == user or token.user.is_service
+
+
+def _get(request: HttpRequest, token: UUID) -> ApiToken:
+    row = queries.list_tokens(viewer=request.user).filter(pk=token).first()
+    if row is None:
+        raise NotFound("There is no such token.")
+    return row
+
+
 def _page(request: HttpRequest, *, form: TokenForm | None = None, status: int = 200, **shown: str) -> HttpResponse:
+    tokens = list(queries.list_tokens(viewer=request.user))
     context = {
-        "tokens": list(queries.list_tokens(viewer=request.user)),
+        "tokens": tokens,
+        "replaceable": {token.pk for token in tokens if _may_replace(request.user, token)},
         "form": form or TokenForm(user=request.user),
         "with_owner": request.user.may(Role.ADMIN),
         **shown,
@@ -111,4 +143,5 @@ urlpatterns = [
     path("tokens/", token_list, name="list"),
     path("tokens/new/", create, name="create"),
     path("tokens/<uuid:token>/revocation/", revoke, name="revoke"),
+    path("tokens/<uuid:token>/rotation/", rotate, name="rotate"),
 ]

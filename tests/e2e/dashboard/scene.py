@@ -246,6 +246,7 @@ def _admin(user: User, running: Run, pipeline: Pipeline) -> dict[str, str]:
         "tokens": "/tokens/",
         "token-new": "/tokens/new/",
         "token-revoke": f"/tokens/{token.id}/revocation/",
+        "token-replace": f"/tokens/{token.id}/rotation/",
         "secrets": "/secrets/",
         "secret-new": "/secrets/+/",
         "secret": "/secrets/warehouse/",
