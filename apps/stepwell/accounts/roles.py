@@ -53,7 +53,7 @@ ACTS: tuple[Act, ...] = (
             r"PAGE /pipelines/[^/]+/run/",
             r"PAGE /runs/[^/]+/(rerun|cancellation|acknowledgement)/",
             r"PAGE /errors/[^/]+/acknowledgement/",
-            r"PAGE /bulk/new/",
+            r"PAGE /bulk/(new|[^/]+/undo)/",
             r"POST /api/v1/pipelines/[^/]+/runs",
             r"POST /api/v1/runs/[^/]+/(cancellation|reruns|waits/[^/]+/answer)",
         ),

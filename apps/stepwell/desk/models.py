@@ -55,12 +55,17 @@ class BulkJob(Row):
         RERUN_FAILED = "rerun_failed", "Rerun from what failed"
         CANCEL = "cancel", "Cancel"
         ACKNOWLEDGE = "acknowledge", "Acknowledge"
+        TAG = "tag", "Tag"
+        UNTAG = "untag", "Take tags off"
+        REOPEN = "reopen", "Take acknowledgement back"
 
     act = models.CharField(max_length=16, choices=Act.choices)
     reason = models.CharField(max_length=500)
     #: the query of the list the runs were chosen from; empty when they were ticked one by one
     query = models.CharField(max_length=2000, blank=True)
     total = models.PositiveIntegerField()
+    #: of an act on tags: which
+    tags = models.JSONField(null=True, blank=True)
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
@@ -89,6 +94,8 @@ class BulkItem(Row):
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
     #: why it was refused
     problem = models.CharField(max_length=500, blank=True)
+    #: of an act on tags: those to change when they are not the job's; once it is done, those that changed
+    tags = models.JSONField(null=True, blank=True)
     #: the run a rerun made
     made = models.ForeignKey(Run, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
 

@@ -9,14 +9,14 @@ from django.db.models import QuerySet
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import path
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from stepwell.accounts.models import Role
 from stepwell.desk.models import BulkItem, BulkJob
 from stepwell.errors import NotFound, UsageError
 from stepwell.execution import bulk
 from stepwell.runs.models import Run
-from stepwell.web import present, run_filters, run_query
+from stepwell.web import present, run_filters, run_query, run_tags
 from stepwell.web.access import needs
 from stepwell.web.caller import address
 from stepwell.web.request import WebRequest, render_page
@@ -34,6 +34,15 @@ _WORDS = {
     BulkJob.Act.RERUN_FAILED: "Each is run again from what failed; results that are still good are kept.",
     BulkJob.Act.CANCEL: "Steps that wait will not start; running ones get a moment to stop, then are ended.",
     BulkJob.Act.ACKNOWLEDGE: "They leave the list of unresolved failures; nothing is run.",
+    BulkJob.Act.TAG: "Each gets these tags beside those it has; nothing is run.",
+    BulkJob.Act.UNTAG: "These tags are taken off; nothing is run.",
+    BulkJob.Act.REOPEN: "They are in the list of unresolved failures again, but for those a rerun settled meanwhile.",
+}
+#: what takes an act back
+_REVERSE = {
+    BulkJob.Act.ACKNOWLEDGE: BulkJob.Act.REOPEN,
+    BulkJob.Act.TAG: BulkJob.Act.UNTAG,
+    BulkJob.Act.UNTAG: BulkJob.Act.TAG,
 }
 
 
@@ -48,15 +57,42 @@ def new(request: WebRequest) -> HttpResponse:
     runs, query = _chosen(asked)
     if request.method != "POST":
         return _confirm(request, asked, runs)
-    job = bulk.ask(
-        act=act,
-        runs=runs,
-        reason=asked.get("reason", ""),
+    try:
+        job = bulk.ask(
+            act=act,
+            runs=runs,
+            reason=asked.get("reason", ""),
+            tags=run_tags.read(asked) if act in bulk.ON_TAGS else None,
+            actor=request.user,
+            query=query,
+            ip=address(request),
+        )
+    except UsageError as exc:
+        if not runs.exists():
+            raise
+        return _confirm(request, asked, runs, refused=exc)
+    return redirect("bulk:detail", job.id)
+
+
+@require_POST
+@needs(Role.OPERATOR)
+def take_back(request: WebRequest, job: uuid.UUID) -> HttpResponse:
+    """Begin the act that takes back what a job did, on the runs it changed."""
+    found = _get(job)
+    if found.act not in _REVERSE or not found.ended_at:
+        raise UsageError(
+            "This act cannot be taken back.", hint="Acts on tags can, and acknowledgements, once they ended."
+        )
+    reverse_job = bulk.ask(
+        act=_REVERSE[BulkJob.Act(found.act)],
+        runs=bulk.done_by(found),
+        reason=f"Undo: {found.reason}",
+        tags=found.tags,
+        takes_back=found,
         actor=request.user,
-        query=query,
         ip=address(request),
     )
-    return redirect("bulk:detail", job.id)
+    return redirect("bulk:detail", reverse_job.id)
 
 
 def _chosen(asked: QueryDict) -> tuple[QuerySet[Run], str]:
@@ -72,7 +108,9 @@ def _chosen(asked: QueryDict) -> tuple[QuerySet[Run], str]:
     return Run.objects.filter(number__in=numbers), ""
 
 
-def _confirm(request: WebRequest, asked: QueryDict, runs: QuerySet[Run]) -> HttpResponse:
+def _confirm(
+    request: WebRequest, asked: QueryDict, runs: QuerySet[Run], *, refused: UsageError | None = None
+) -> HttpResponse:
     total = runs.count()
     if not total:
         raise UsageError("No run was chosen.", hint="Go back and tick some.")
@@ -87,8 +125,12 @@ def _confirm(request: WebRequest, asked: QueryDict, runs: QuerySet[Run]) -> Http
         "rows": run_rows(list(listed(runs.order_by("-id"))[:_SAMPLE])),
         "n_more": max(0, total - _SAMPLE),
         "sent": _sent(asked),
+        "wants_tags": act in bulk.ON_TAGS,
+        "tags": asked.get("tags", ""),
+        "reason": asked.get("reason", ""),
+        "errors": (refused.details.get("fields") or {"form": refused.message}) if refused else {},
     }
-    return render_page(request, "bulk/new.html", context)
+    return render_page(request, "bulk/new.html", context, status=refused.status if refused else 200)
 
 
 def _sent(asked: QueryDict) -> list[tuple[str, str]]:
@@ -110,9 +152,7 @@ def job_list(request: WebRequest) -> HttpResponse:
 @needs(Role.VIEWER)
 def detail(request: WebRequest, job: uuid.UUID) -> HttpResponse:
     """Follow an act on many runs: how many are done, which were refused and why."""
-    found = BulkJob.objects.filter(id=job).first()
-    if found is None:
-        raise NotFound("There is no such act on many runs.")
+    found = _get(job)
     counts = bulk.tally(found)
     items = BulkItem.objects.filter(job=found).select_related("run__pipeline", "made")
     context: dict[str, Any] = {
@@ -121,10 +161,18 @@ def detail(request: WebRequest, job: uuid.UUID) -> HttpResponse:
         "segments": _segments(counts, found.total),
         "created": present.moment(found.created_at),
         "took": present.span(found.created_at, found.ended_at),
+        "can_undo": found.act in _REVERSE and found.ended_at and counts["done"] and request.user.may(Role.OPERATOR),
         "refused": list(items.filter(state=BulkItem.State.REFUSED).order_by("id")[:_ITEMS_SHOWN]),
         "done": list(items.filter(state=BulkItem.State.DONE).order_by("-id")[:_ITEMS_SHOWN]),
     }
     return render_page(request, "bulk/detail.html", context, fragments={"bulk-job"})
+
+
+def _get(job: uuid.UUID) -> BulkJob:
+    found = BulkJob.objects.filter(id=job).first()
+    if found is None:
+        raise NotFound("There is no such act on many runs.")
+    return found
 
 
 def _segments(counts: dict[str, int], total: int) -> list[dict[str, str]]:
@@ -141,4 +189,5 @@ urlpatterns = [
     path("bulk/", job_list, name="list"),
     path("bulk/new/", new, name="new"),
     path("bulk/<uuid:job>/", detail, name="detail"),
+    path("bulk/<uuid:job>/undo/", take_back, name="undo"),
 ]

@@ -102,7 +102,7 @@ def run_list(request: WebRequest) -> HttpResponse:
         "views": views,
         "this_view": views.get(request.GET.get("view", "")),
         "can_operate": request.user.may(Role.OPERATOR),
-        "acts": BulkJob.Act.choices,
+        "acts": [(act.value, act.label) for act in BulkJob.Act if act not in {BulkJob.Act.UNTAG, BulkJob.Act.REOPEN}],
     }
     return render_page(request, "runs/list.html", context, fragments={"runs-rows"})
 

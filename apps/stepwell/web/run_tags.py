@@ -45,8 +45,7 @@ def change(run: Run, sent: QueryDict) -> Changed:
         UsageError: Nothing was given, or a tag does not do; says which and why.
     """
     before = set(run.tags)
-    typed = [tag.strip() for tag in sent.get("tags", "").split(",")]
-    add, remove = [*filter(None, typed), *sent.getlist("add")], sent.getlist("remove")
+    add, remove = [*_typed(sent), *sent.getlist("add")], sent.getlist("remove")
     if not add and not remove:
         raise UsageError("No tag was given.", hint="Write one, or several with commas between them.")
     notes.change_tags(_asked(add, remove), row=run)
@@ -60,11 +59,25 @@ def told(run: Run, changed: Changed) -> str:
     return f"Tags of run #{run.number}: {' and '.join(parts) or 'nothing to change'}."
 
 
+def read(sent: QueryDict) -> list[str]:
+    """Return the tags that were typed.
+
+    Raises:
+        UsageError: One does not do; says which and why.
+    """
+    return _asked(_typed(sent), []).add
+
+
+def _typed(sent: QueryDict) -> list[str]:
+    return [text for part in sent.get("tags", "").split(",") if (text := part.strip())]
+
+
 def _asked(add: list[str], remove: list[str]) -> TagsToChange:
     try:
         return TagsToChange(target=Target(run="this"), add=add, remove=remove)
     except ValidationError as exc:
-        raise UsageError(" ".join(_explain(error) for error in exc.errors())) from None
+        why = " ".join(_explain(error) for error in exc.errors())
+        raise UsageError(why, fields={"tags": why}) from None
 
 
 def _explain(error: Any) -> str:

@@ -173,6 +173,7 @@ def _lists(failed: list[Run], alike: list[Run], user: User) -> dict[str, str]:
         "compare-choose": "/runs/compare/",
         "views": "/views/",
         "bulk-new": f"/bulk/new/?act=rerun_failed&run={failed[1].number}&run={failed[2].number}",
+        "bulk-tag": f"/bulk/new/?act=tag&run={failed[1].number}&run={failed[2].number}",
         "bulk": f"/bulk/{_bulk(user, failed)}/",
         "bulks": "/bulk/",
         "inbox": "/inbox/",
