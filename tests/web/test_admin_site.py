@@ -78,6 +78,9 @@ def test_settings_change_under_the_same_rules_and_are_recorded(as_alice: Client)
         "retention_days": 0,
         "retention_runs": 0,
         "log_cap_mib": 64,
+        "step_retries": 0,
+        "step_retry_wait_seconds": 0,
+        "step_timeout_seconds": 0,
     }
     assert as_alice.post(url, {**values, "time_zone": "Mars/Olympus"}).status_code == 200
     assert InstanceSettings.load().instance_name == "Stepwell"

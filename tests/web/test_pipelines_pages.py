@@ -1,4 +1,4 @@
-"""The list of pipelines, the page of one, and the form that runs it."""
+"""The page of a pipeline, and the form that runs it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from stepwell.accounts.models import AuditEvent, InstanceSettings, User
+from stepwell.accounts.actions import change_settings
+from stepwell.accounts.models import AuditEvent
 from stepwell.core.plan import PipelineSpec, Plan, PlannedStep, Retry, Source, StepOptions
-from stepwell.core.timing import Timing
-from stepwell.pipelines import schedules
-from stepwell.pipelines.models import Pipeline, Schedule
 from stepwell.runs.models import Run
-from stepwell.web import pipelines, present
 from tests import factories
 from tests.web.page import form_of, read
 
@@ -30,84 +27,6 @@ def required(**properties: Any) -> dict[str, Any]:
         "required": list(properties),
         "additionalProperties": False,
     }
-
-
-def make_schedule(pipeline: Pipeline, name: str, cron: str) -> Schedule:
-    return schedules.put_schedule(pipeline=pipeline, name=name, timing=Timing(cron=cron), parameters={})
-
-
-def test_pipelines_are_listed_by_name_with_their_latest_run(as_charlie: Client) -> None:
-    factories.make_pipeline("b-report", docstring="Numbers of the day.\n\nMore.")
-    train = factories.make_pipeline("a-train")
-    factories.make_run(pipeline=train, status="failed")
-
-    rows = read(as_charlie.get("/pipelines/")).one("tbody").all("tr")
-
-    assert [row.one("a", class_="table__link").text for row in rows] == ["a-train", "b-report"]
-    assert "Failed" in rows[0].text
-    assert "Numbers of the day." in rows[1].text
-    assert "never ran" in rows[1].text
-
-
-def test_an_empty_list_says_how_to_register(as_charlie: Client) -> None:
-    assert "stepwell register FILE" in read(as_charlie.get("/pipelines/")).text
-
-
-def test_pages_of_pipelines_follow_one_another(as_charlie: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipelines, "PAGE_ROWS", 2)
-    for name in "abc":
-        factories.make_pipeline(name)
-
-    first = read(as_charlie.get("/pipelines/"))
-    second = read(as_charlie.get(f"/pipelines/{first.one('a', rel='next')['href']}"))
-
-    assert [link.text for link in second.all("a", class_="table__link")] == ["c"]
-    assert not second.has("a", rel="next")
-
-
-def test_the_list_says_what_runs_next_and_who_registered_the_code(as_charlie: Client, charlie: User) -> None:
-    charlie.time_zone = "Asia/Tokyo"
-    charlie.save(update_fields=["time_zone"])
-    soon = make_schedule(factories.make_pipeline("a-soon", registered_by="ana (command line)"), "often", "*/5 * * * *")
-    make_schedule(soon.pipeline, "seldom", "0 0 1 1 *")
-    rests = make_schedule(factories.make_pipeline("b-rests"), "resting", "0 * * * *")
-    schedules.pause(rests)
-    factories.make_pipeline("c-alone")
-
-    rows = read(as_charlie.get("/pipelines/")).one("tbody").all("tr")
-
-    link = rows[0].one("a", href=f"/schedules/{soon.id}/")
-    assert link["title"] == "often"
-    assert link.one("time")["title"].startswith(present.moment(soon.next_fire).exact[:10])
-    assert " JST · " in link.one("time")["title"]
-    assert rows[1].one("a", href="/pipelines/b-rests/schedules/").text == "paused"
-    assert [row.all("td")[4].text for row in rows] == ["ana", "–", "–"]
-    assert rows[0].all("td")[4]["title"] == "ana (command line)"
-    assert rows[2].all("td")[3].text == "–"
-
-
-def test_a_pipeline_with_one_schedule_on_is_not_paused(as_charlie: Client) -> None:
-    pipeline = factories.make_pipeline("train")
-    schedules.pause(make_schedule(pipeline, "resting", "0 * * * *"))
-    on = make_schedule(pipeline, "on", "0 0 1 1 *")
-
-    row = read(as_charlie.get("/pipelines/")).one("tbody")
-
-    assert row.has("a", href=f"/schedules/{on.id}/")
-    assert "paused" not in row.text
-
-
-@pytest.mark.parametrize("n", [1, 12])
-def test_queries_of_the_list_do_not_grow(as_charlie: Client, django_assert_num_queries, n: int) -> None:
-    for index in range(n):
-        pipeline = factories.make_pipeline()
-        make_schedule(pipeline, f"s{index}", "0 * * * *")
-        for _ in range(3):
-            factories.make_run(pipeline=pipeline)
-    InstanceSettings.load()
-
-    with django_assert_num_queries(7):
-        as_charlie.get("/pipelines/")
 
 
 def test_code_versions_and_durations_have_pages_of_their_own(as_charlie: Client) -> None:
@@ -374,6 +293,11 @@ def test_defaults_show_each_option_and_who_set_it(as_charlie: Client) -> None:
 
     assert ["retry", "2 retries, 10 s", "step"] in rows
     assert ["timeout", "1 m 00 s", "pipeline"] in rows
+    change_settings(values={"step_retries": 1, "step_timeout_seconds": 5}, by=None)
+    page = read(as_charlie.get("/pipelines/train/defaults/?q=load"))
+    assert ["retry", "1 retry, at once", "settings"] in [
+        [cell.text for cell in row.all("td")] for row in page.all("tr")
+    ]
     assert "by default" in rows[0][0]
     everything = read(as_charlie.get("/pipelines/train/defaults/?all=1&q=LOAD"))
     assert len(everything.one("table", class_="options").one("tbody").all("tr")) > 5

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.test import Client
 
+from stepwell.accounts.actions import change_settings
 from stepwell.accounts.models import AuditEvent, User
 from stepwell.core.plan import Overrides, PipelineSpec, Plan, PlannedStep, Source, StepOverride
 from stepwell.core.timing import Timing
@@ -300,3 +301,14 @@ def test_a_viewer_sees_no_way_to_change_anything(as_charlie: Client, schedule: S
         page = read(as_charlie.get(url)).one("main")
         assert not page.has("form")
         assert "Change" not in page.text
+
+
+def test_options_that_the_settings_give_are_shown_and_not_stored(as_bob: Client, pipeline: Pipeline) -> None:
+    change_settings(values={"step_timeout_seconds": 300}, by=None)
+
+    page = read(as_bob.get("/schedules/new/?pipeline=train"))
+    assert page.one("input", name="o:fit:timeout")["value"] == "5m"
+    assert "from settings" in page.text
+    make(as_bob, name="nightly", cron="0 2 * * *")
+
+    assert Schedule.objects.get().parsed_overrides == Overrides()

@@ -22,6 +22,10 @@ VALUES = {
     "retention_days": "90",
     "retention_runs": "500",
     "log_cap_mib": "32",
+    "step_retries": "2",
+    "step_retry_wait_seconds": "30",
+    "step_timeout_seconds": "3600",
+    "redaction_patterns": "",
 }
 
 
@@ -39,9 +43,10 @@ def test_all_settings_are_stored_shown_and_recorded(as_alice: Client) -> None:
 
     row = InstanceSettings.load()
     assert {name: str(getattr(row, name)) for name in VALUES} == VALUES
+    assert row.step_cache is False
     html = as_alice.get("/settings/").content.decode()
     assert "Lab" in html
-    for value in VALUES.values():
+    for value in filter(None, VALUES.values()):
         assert f'value="{value}"' in html
     event = AuditEvent.objects.get(action="settings.changed")
     assert (event.before["instance_name"], event.after["instance_name"]) == ("Stepwell", "Lab")
@@ -117,7 +122,7 @@ def test_unknown_fields_are_not_taken(as_alice: Client) -> None:
 def test_each_setting_says_where_its_value_comes_from(as_alice: Client) -> None:
     assert read(as_alice.get("/settings/")).all("span", class_="form__source")[0].text == "default"
 
-    as_alice.post("/settings/", {**VALUES, "time_zone": "UTC"})
+    as_alice.post("/settings/", {**VALUES, "time_zone": "UTC", "step_cache": "on"})
     sources = [line.text for line in read(as_alice.get("/settings/")).all("span", class_="form__source")]
 
     # In the order of the form: the name and the others were changed, the zone was not.

@@ -13,16 +13,19 @@ from stepwell.accounts import audit
 from stepwell.accounts.models import AuditEvent, InstanceSettings, User
 from stepwell.errors import UsageError
 
-FIELDS = (
-    "instance_name",
-    "time_zone",
-    "step_slots",
-    "heartbeat_threshold_minutes",
-    "retention_days",
-    "retention_runs",
-    "log_cap_mib",
-    "redaction_patterns",
-)
+#: what is set, by what it is about
+SECTIONS: dict[str, tuple[str, ...]] = {
+    "Instance": ("instance_name", "time_zone", "step_slots"),
+    "What is kept": ("retention_days", "retention_runs", "log_cap_mib", "redaction_patterns"),
+    "Steps whose code says nothing else": (
+        "step_retries",
+        "step_retry_wait_seconds",
+        "step_timeout_seconds",
+        "step_cache",
+        "heartbeat_threshold_minutes",
+    ),
+}
+FIELDS = tuple(name for names in SECTIONS.values() for name in names)
 _CHANGED = "settings.changed"
 #: the settings changed before these have the values their forms were saved with
 _EVENTS_READ = 500

@@ -200,7 +200,30 @@ class InstanceSettings(models.Model):
     heartbeat_threshold_minutes = models.PositiveSmallIntegerField(
         default=30,
         validators=[MinValueValidator(1), MaxValueValidator(1440)],
-        help_text="Minutes without a beat before a step counts as unhealthy, unless the step says otherwise.",
+        help_text="Minutes without a beat before a step counts as unhealthy.",
+    )
+    step_retries = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        validators=[MaxValueValidator(20)],
+        help_text="How often a step that fails is tried again.",
+    )
+    step_retry_wait_seconds = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        validators=[MaxValueValidator(86_400)],
+        help_text="Seconds before each of these tries.",
+    )
+    step_timeout_seconds = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        validators=[MaxValueValidator(2_592_000)],
+        help_text="Seconds after which a step is stopped and fails. 0: never.",
+    )
+    step_cache = models.BooleanField(
+        default=True,
+        db_default=True,
+        help_text="A step whose code and inputs are as before takes the result of before.",
     )
     retention_days = models.PositiveIntegerField(
         default=0,

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import ValidationError
 
+from stepwell.accounts.models import InstanceSettings
 from stepwell.artifacts import model_actions
 from stepwell.artifacts.models import StepArtifact
 from stepwell.core import cachekey
@@ -62,7 +63,8 @@ def _planned(run: Run, template: dict[str, Any]) -> PlannedStep:
         planned = PlannedStep.model_validate(template)
     except ValidationError as exc:
         raise ConfigError(f"The plan of a step cannot be read: {exc.error_count()} errors.") from exc
-    planned = runnames.name_outputs(planning.with_instance_defaults(planned), run)
+    options = planning.instance_options(InstanceSettings.load())
+    planned = runnames.name_outputs(planning.with_instance_defaults(planned, options), run)
     if (override := run.parsed_overrides.steps.get(planned.invocation_id)) is not None:
         planned = planning.apply_override(planned, override)
     check_names(sorted(planned.options.secrets))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from stepwell.accounts.models import InstanceSettings
 from stepwell.artifacts import model_actions
 from stepwell.core import cachekey
-from stepwell.core.plan import Plan, PlannedStep, StepOptions, StepOverride
+from stepwell.core.plan import Plan, PlannedStep, Retry, StepOptions, StepOverride
 from stepwell.core.status import StepKind, StepStatus
 from stepwell.engine.advance import advance
 from stepwell.errors import ConfigError
@@ -34,7 +34,8 @@ def store_plan(run: Run, content: dict[str, Any]) -> None:
         plan = Plan.model_validate(content)
     except ValidationError as exc:
         raise ConfigError(f"The plan of {run.pipeline.name} cannot be read: {exc.error_count()} errors.") from exc
-    named = [runnames.name_outputs(with_instance_defaults(step), run) for step in plan.steps]
+    options = instance_options(InstanceSettings.load())
+    named = [runnames.name_outputs(with_instance_defaults(step, options), run) for step in plan.steps]
     # What a driver calls is not known yet; its steps take their overrides when they are called.
     planned = apply_overrides(named, run) if plan.driver is None else named
     check_names(sorted({name for step in planned for name in step.options.secrets}))
@@ -121,12 +122,28 @@ def _origins_before(run: Run, names: Iterable[str]) -> dict[str, dict[str, Any]]
     return dict(steps.values_list("invocation_id", "plan"))
 
 
-def with_instance_defaults(step: PlannedStep) -> PlannedStep:
-    """Return a planned step with what the instance's settings say where the code says nothing."""
-    if step.origins.get("heartbeat_healthy_threshold", "default") != "default":
+def instance_options(row: InstanceSettings) -> dict[str, Any]:
+    """Return the options that the settings give to steps whose code says nothing of them."""
+    retry = Retry(max_retries=row.step_retries, delay=row.step_retry_wait_seconds if row.step_retries else 0)
+    options: dict[str, Any] = {
+        "retry": retry,
+        "timeout": float(row.step_timeout_seconds) or None,
+        "enable_cache": row.step_cache,
+        "heartbeat_healthy_threshold": row.heartbeat_threshold_minutes,
+    }
+    usual = StepOptions()
+    return {name: value for name, value in options.items() if value != getattr(usual, name)}
+
+
+def with_instance_defaults(step: PlannedStep, options: Mapping[str, Any]) -> PlannedStep:
+    """Return a planned step with what ``instance_options`` gives where its code says nothing."""
+    silent = {name: value for name, value in options.items() if step.origins.get(name, "default") == "default"}
+    if step.origins.get("cache_policy", "default") != "default":
+        silent.pop("enable_cache", None)
+    if not silent:
         return step
-    minutes = InstanceSettings.load().heartbeat_threshold_minutes
-    return step.model_copy(update={"options": step.options.model_copy(update={"heartbeat_healthy_threshold": minutes})})
+    origins = {**step.origins, **dict.fromkeys(silent, "settings")}
+    return step.model_copy(update={"options": step.options.model_copy(update=silent), "origins": origins})
 
 
 def apply_override(

@@ -10,9 +10,10 @@ from django.http import HttpResponse
 from django.urls import path
 from django.views.decorators.http import require_safe
 
-from stepwell.accounts.models import Role
+from stepwell.accounts.models import InstanceSettings, Role
 from stepwell.core import layers
 from stepwell.core.plan import PlannedStep
+from stepwell.execution import planning
 from stepwell.pipelines.models import Snapshot
 from stepwell.web import forms, panel_parts
 from stepwell.web.access import get_pipeline_or_404, needs
@@ -87,9 +88,13 @@ def defaults(request: WebRequest, slug: str) -> HttpResponse:
 
 
 def planned_steps(snapshot: Snapshot | None) -> list[PlannedStep]:
-    """Return the steps known without running it: none of a dynamic pipeline, or where a parameter has no default."""
+    """Return the steps known without running it: none of a dynamic pipeline, or where a parameter has no default.
+
+    They have the options that the settings give them now.
+    """
     plan = snapshot.compiled.plan if snapshot else None
-    return list(plan.steps) if plan else []
+    options = planning.instance_options(InstanceSettings.load())
+    return [planning.with_instance_defaults(step, options) for step in plan.steps] if plan else []
 
 
 def draw(steps: list[PlannedStep]) -> PlanGraph:

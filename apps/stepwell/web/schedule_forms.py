@@ -10,11 +10,13 @@ from zoneinfo import ZoneInfo
 
 from django.utils import timezone
 
+from stepwell.accounts.models import InstanceSettings
 from stepwell.core.durations import parse_duration
 from stepwell.core.plan import Overrides
 from stepwell.core.status import StepStatus
 from stepwell.core.timing import LONGEST_CRON, Timing, TimingKind, as_moment
 from stepwell.errors import ConfigError
+from stepwell.execution import planning
 from stepwell.execution.parameters import ParameterErrors
 from stepwell.pipelines.models import Schedule, Snapshot
 from stepwell.runs.models import StepRun
@@ -100,8 +102,10 @@ def read_form(posted: Mapping[str, str], snapshot: Snapshot, *, kept: Overrides)
 def steps_of(snapshot: Snapshot, overrides: Overrides) -> list[StepRun]:
     """Return the steps a run would have, with the options it would run with; they are not stored."""
     plan = snapshot.compiled.plan
+    options = planning.instance_options(InstanceSettings.load())
     steps = []
-    for ordinal, step in enumerate(plan.steps[: option_forms.MOST_STEPS] if plan else [], start=1):
+    for ordinal, coded in enumerate(plan.steps[: option_forms.MOST_STEPS] if plan else [], start=1):
+        step = planning.with_instance_defaults(coded, options)
         override = overrides.steps.get(step.invocation_id)
         planned = step.model_copy(update={"options": override.apply(step.options)}) if override else step
         steps.append(

@@ -32,6 +32,10 @@ class SettingsForm(forms.ModelForm):
         fields = instance.FIELDS
         labels: ClassVar[dict[str, str]] = {
             "heartbeat_threshold_minutes": "Heartbeat threshold (minutes)",
+            "step_retries": "Retries",
+            "step_retry_wait_seconds": "Wait before a retry (seconds)",
+            "step_timeout_seconds": "Time limit (seconds)",
+            "step_cache": "Use the cache",
             "retention_days": "Retention (days)",
             "retention_runs": "Retention (runs per pipeline)",
             "log_cap_mib": "Log cap (MiB)",
@@ -69,6 +73,7 @@ def settings(request: HttpRequest) -> HttpResponse:
         form.fields[name].source = source
     context = {
         "form": form,
+        "sections": [(title, [form[name] for name in names]) for title, names in instance.SECTIONS.items()],
         "changed_at": row.changed_at,
         "zones": zone_names(),
         "would_remove": would_remove,
