@@ -56,6 +56,7 @@ def state() -> dict[str, list[Any]]:
         "paused": sorted(Schedule.objects.values_list("id", "is_paused")),
         "default": sorted(Component.objects.filter(is_default=True).values_list("id")),
         "people": sorted(User.objects.values_list("id", "role", "is_active")),
+        "preferences": sorted(User.objects.values_list("id", "time_zone", "theme", "palette", "has_keys")),
         "stages": sorted(ModelVersion.objects.values_list("id", "stage")),
     }
 
@@ -104,6 +105,16 @@ def view_removed(user: User) -> tuple[str, dict[str, Any]]:
 def view_begun_with(user: User) -> tuple[str, dict[str, Any]]:
     ViewMark.objects.create(user=user, view=_view(user, "First"), is_default=True)
     return f"/views/{_view(user).id}/mark/", {"act": "default"}
+
+
+def view_replaced(user: User) -> tuple[str, dict[str, Any]]:
+    ViewMark.objects.create(user=user, view=_view(user), is_pinned=True, is_default=True)
+    return "/views/", {"name": "Failures", "query": "status=cancelled"}
+
+
+def preferences_saved(user: User) -> tuple[str, dict[str, Any]]:
+    User.objects.filter(pk=user.pk).update(time_zone="Europe/Berlin", theme="dark", palette="safe")
+    return "/me/", {"time_zone": "", "theme": "light", "palette": ""}
 
 
 def view_marked(what: str) -> Callable[[User], tuple[str, dict[str, Any]]]:
@@ -177,6 +188,7 @@ def model_put_in_place_of_another(_: User) -> tuple[str, dict[str, Any]]:
 ACTS = {
     make.__name__: make
     for make in (
+        *(view_replaced, preferences_saved),
         *(tags_added, tag_taken_off, acknowledged, cause_acknowledged, result_expired, view_removed, view_begun_with),
         *(watched, watched_no_more, notices_read, schedule_paused, schedule_resumed, default_chosen),
         *(first_default_chosen, role_changed, person_deactivated, model_promoted, model_put_in_place_of_another),
@@ -290,6 +302,15 @@ def test_what_changed_nothing_offers_no_undo(as_alice: Client, alice: User, name
     act(as_alice, address, **sent)
 
     assert not act(as_alice, address, **sent).one("div", id="messages").has("form")
+
+
+def test_a_view_that_was_just_kept_is_taken_away_again(as_bob: Client) -> None:
+    factories.make_run()
+
+    press_undo(as_bob, act(as_bob, "/views/", name="Mine", query=""))
+
+    assert not read(as_bob.get("/views/")).has("a", class_="table__link")
+    assert not act(as_bob, "/views/", name="Mine", query="", default="on").one("div", id="messages").has("form")
 
 
 def test_a_removed_view_is_nowhere_and_its_name_is_free(as_bob: Client, bob: User) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.contrib import auth, messages
 from django.http import HttpRequest, HttpResponse
@@ -17,7 +19,7 @@ from stepwell.accounts.sign_in import WrongPassword
 from stepwell.accounts.throttle import TooManyAttempts
 from stepwell.accounts.zones import zone_names
 from stepwell.errors import NotFound, UsageError
-from stepwell.web import confirm
+from stepwell.web import confirm, undo
 from stepwell.web.access import needs, shown
 from stepwell.web.caller import address, own_path
 from stepwell.web.fields import PageForm, ZoneInput
@@ -68,13 +70,13 @@ def me(request: HttpRequest) -> HttpResponse:
         return _page(request)
     form = PreferencesForm(request.POST)
     if form.is_valid():
-        density = form.cleaned_data.pop("density")
+        density, before = form.cleaned_data.pop("density"), _preferences(request)
         try:
             actions.change_preferences(user=_fresh(request), ip=address(request), **form.cleaned_data)
         except UsageError as exc:
             form.add_refusal(exc)
         else:
-            messages.success(request, "Saved.")
+            undo.offer(request, "Saved.", reverse("me"), **before | {"has_keys": "on" if before["has_keys"] else ""})
             response = redirect("me")
             response.set_cookie("stepwell-density", density, max_age=_YEAR, samesite="Lax", secure=request.is_secure())
             return response
@@ -175,6 +177,12 @@ def _fresh(request: HttpRequest) -> User:
     return User.objects.get(pk=request.user.pk)
 
 
+def _preferences(request: HttpRequest) -> dict[str, Any]:
+    """Return what the form of preferences holds now."""
+    kept = {name: getattr(request.user, name) for name in ("time_zone", "theme", "palette", "has_keys")}
+    return kept | {"density": request.COOKIES.get("stepwell-density", "")}
+
+
 def _password_form(user: User, values: object = None) -> PasswordForm:
     form = PasswordForm(values)
     if not user.has_usable_password():
@@ -187,13 +195,7 @@ def _page(
 ) -> HttpResponse:
     user = request.user
     context = {
-        "preferences": preferences
-        or PreferencesForm(
-            initial={
-                **{name: getattr(user, name) for name in ("time_zone", "theme", "palette", "has_keys")},
-                "density": request.COOKIES.get("stepwell-density", ""),
-            }
-        ),
+        "preferences": preferences or PreferencesForm(initial=_preferences(request)),
         "passwords": passwords or _password_form(user),
         "zones": zone_names(),
         "sessions": actions.list_sessions(user, this=request.session.session_key),

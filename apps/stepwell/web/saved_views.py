@@ -137,6 +137,7 @@ def view_list(request: WebRequest) -> HttpResponse:
 
 def _save(request: WebRequest) -> HttpResponse:
     query = run_filters.canonical(QueryDict(request.POST.get("query", "")))
+    had = {link.id: link for link in of(request.user).links}
     view = view_actions.save_view(
         user=request.user,
         name=request.POST.get("name", ""),
@@ -149,7 +150,15 @@ def _save(request: WebRequest) -> HttpResponse:
         is_pinned="pinned" in request.POST,
         is_default=True if "default" in request.POST else None,
     )
-    messages.success(request, f"The view “{view.name}” is kept.")
+    told, was = f"The view “{view.name}” is kept.", had.get(str(view.id))
+    if "default" in request.POST:
+        # Which view Runs began with before is not part of what a view is.
+        messages.success(request, told)
+    elif was is None:
+        undo.offer(request, told, reverse("views:remove", args=[view.id]))
+    else:
+        fields = {"shared": "on" if was.is_shared else "", "pinned": "on" if was.is_pinned else ""}
+        undo.offer(request, told, reverse("views:list"), name=was.name, query=was.query, **fields)
     link = of(request.user).get(str(view.id))
     return redirect(link.url if link else "runs:list")
 
