@@ -37,6 +37,7 @@ def press_undo(client: Client, page: Element) -> Element:
     button = form.one("button")
     assert (button.text, page.one(id=button["aria-describedby"]).tag) == ("Undo", "span")
     assert page.one("div", id="messages")["role"] == "status"
+    assert form.has("input", name="csrfmiddlewaretoken")
     sent = form_of(page.one("div", id="messages"), form["action"])
     return read(client.post(form["action"], sent, follow=True))
 
