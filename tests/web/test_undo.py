@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from stepwell.accounts.models import AuditEvent, User
+from stepwell.accounts import instance
+from stepwell.accounts.models import AuditEvent, InstanceSettings, User
 from stepwell.artifacts import model_actions
 from stepwell.artifacts.models import ModelVersion
 from stepwell.desk.models import Acknowledgement, Notice, SavedView, ViewMark, Watch
@@ -22,6 +23,7 @@ from tests.artifacts.test_model_actions import naming, plan_run, version_of
 from tests.plugins.cast import client_of
 from tests.web.page import Element, form_of, read
 from tests.web.test_components import make_tracker
+from tests.web.test_settings import VALUES
 from tests.web.test_unresolved import ended
 
 READ_AT = datetime(2026, 5, 1, tzinfo=UTC)
@@ -58,6 +60,7 @@ def state() -> dict[str, list[Any]]:
         "default": sorted(Component.objects.filter(is_default=True).values_list("id")),
         "people": sorted(User.objects.values_list("id", "role", "is_active")),
         "preferences": sorted(User.objects.values_list("id", "time_zone", "theme", "palette", "has_keys")),
+        "settings": [getattr(InstanceSettings.load(), name) for name in instance.FIELDS],
         "stages": sorted(ModelVersion.objects.values_list("id", "stage")),
     }
 
@@ -116,6 +119,12 @@ def view_replaced(user: User) -> tuple[str, dict[str, Any]]:
 def preferences_saved(user: User) -> tuple[str, dict[str, Any]]:
     User.objects.filter(pk=user.pk).update(time_zone="Europe/Berlin", theme="dark", palette="safe")
     return "/me/", {"time_zone": "", "theme": "light", "palette": ""}
+
+
+def settings_saved(_: User) -> tuple[str, dict[str, Any]]:
+    InstanceSettings.load()
+    InstanceSettings.objects.update(step_cache=False, redaction_patterns="api_key\n/AKIA[0-9A-Z]{16}/", step_slots=3)
+    return "/settings/", {**VALUES, "step_cache": "on"}
 
 
 def view_marked(what: str) -> Callable[[User], tuple[str, dict[str, Any]]]:
@@ -189,7 +198,7 @@ def model_put_in_place_of_another(_: User) -> tuple[str, dict[str, Any]]:
 ACTS = {
     make.__name__: make
     for make in (
-        *(view_replaced, preferences_saved),
+        *(view_replaced, preferences_saved, settings_saved),
         *(tags_added, tag_taken_off, acknowledged, cause_acknowledged, result_expired, view_removed, view_begun_with),
         *(watched, watched_no_more, notices_read, schedule_paused, schedule_resumed, default_chosen),
         *(first_default_chosen, role_changed, person_deactivated, model_promoted, model_put_in_place_of_another),

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django import forms
 from django.conf import settings as django_settings
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import path
+from django.urls import path, reverse
 from django.views.decorators.http import require_http_methods
 
 from stepwell.accounts import actions, instance
 from stepwell.accounts.models import InstanceSettings, Role
 from stepwell.accounts.zones import zone_names
 from stepwell.execution import retention
-from stepwell.web import present
+from stepwell.web import present, undo
 from stepwell.web.access import needs
 from stepwell.web.caller import address
 from stepwell.web.fields import ZoneInput
@@ -67,7 +66,7 @@ def settings(request: HttpRequest) -> HttpResponse:
         would_remove = retention.preview(days=data["retention_days"], count=data["retention_runs"])
     elif request.method == "POST" and form.is_valid():
         actions.change_settings(values=form.cleaned_data, by=request.user, ip=address(request))
-        messages.success(request, "Saved.")
+        undo.offer(request, "Saved.", reverse("settings"), **_sent(form.initial))
         return redirect("settings")
     for name, source in _sources().items():
         form.fields[name].source = source
@@ -83,6 +82,11 @@ def settings(request: HttpRequest) -> HttpResponse:
         context["would_free"] = present.size(would_remove.bytes)
     is_refused = request.method == "POST" and not would_remove
     return render(request, "accounts/settings.html", context, status=422 if is_refused else 200)
+
+
+def _sent(values: dict[str, Any]) -> dict[str, str]:
+    """Return values as the form sends them."""
+    return {name: ("on" if value else "") if isinstance(value, bool) else str(value) for name, value in values.items()}
 
 
 def _sources() -> dict[str, Source]:
