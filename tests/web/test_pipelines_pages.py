@@ -199,11 +199,18 @@ def test_parameters_nobody_declared_are_not_taken(as_bob: Client) -> None:
     assert Run.objects.get().trigger == "browser"
 
 
-@pytest.mark.parametrize("tags", ["x" * 101, ",".join(str(number) for number in range(51))])
-def test_too_many_or_too_long_tags_are_refused(as_bob: Client, tags: str) -> None:
+@pytest.mark.parametrize(
+    ("tags", "why"),
+    [
+        ("x" * 101, "has 101 characters, and a tag 100 at most: shorten it."),
+        (",".join(str(number) for number in range(51)), "These are 51 tags, and 50 are added at once"),
+        ("gpu, a\tb", "Control characters, such as tabs and line breaks, have no place in it."),
+    ],
+)
+def test_tags_that_do_not_do_are_refused(as_bob: Client, tags: str, why: str) -> None:
     factories.make_pipeline("train")
 
-    assert "At most 50 tags" in read(as_bob.post("/pipelines/train/run/", {"tags": tags}), status=422).text
+    assert why in read(as_bob.post("/pipelines/train/run/", {"tags": tags}), status=422).text
     assert not Run.objects.exists()
 
 

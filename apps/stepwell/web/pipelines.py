@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.db import transaction
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import path
 from django.views.decorators.http import require_http_methods, require_safe
@@ -16,12 +16,12 @@ from stepwell.accounts.models import Role
 from stepwell.core.ids import new_id
 from stepwell.core.plan import Overrides, StepOverride
 from stepwell.core.status import Trigger
-from stepwell.errors import NotFound
+from stepwell.errors import NotFound, UsageError
 from stepwell.execution import actions
 from stepwell.execution.parameters import ParameterErrors
 from stepwell.pipelines.models import Pipeline, Snapshot
 from stepwell.runs.models import Run
-from stepwell.web import forms, present, run_presets
+from stepwell.web import forms, present, run_presets, run_tags
 from stepwell.web.access import get_pipeline_or_404, needs
 from stepwell.web.pipeline_context import pipeline_context
 from stepwell.web.pipeline_rows import latest_runs, pipeline_rows
@@ -33,8 +33,6 @@ from stepwell.web.step_grid import step_durations, step_grid
 PAGE_ROWS = 40
 _RUNS_SHOWN = 20
 _SNAPSHOTS_SHOWN = 50
-_MOST_TAGS = 50
-_LONGEST_TAG = 100
 
 
 @require_safe
@@ -109,7 +107,7 @@ def run(request: WebRequest, slug: str) -> HttpResponse:
         raise NotFound(f"{pipeline.name} has no registered code.", hint="Register its file: stepwell register FILE.")
     if request.method != "POST":
         return _form(request, pipeline, snapshot, errors={})
-    tags, errors = _read_tags(request.POST.get("tags", ""))
+    tags, errors = _read_tags(request.POST)
     name = request.POST.get("name", "").replace("\0", "").strip()[:255]
     try:
         parameters = forms.read_parameters(snapshot.parameters_schema, request.POST)
@@ -189,11 +187,11 @@ def _form(request: WebRequest, pipeline: Pipeline, snapshot: Snapshot, *, errors
     return render_page(request, "pipelines/run.html", context, status=422 if errors else 200)
 
 
-def _read_tags(text: str) -> tuple[list[str], dict[str, str]]:
-    tags = [tag.strip() for tag in text.replace("\0", "").split(",") if tag.strip()]
-    if len(tags) > _MOST_TAGS or any(len(tag) > _LONGEST_TAG for tag in tags):
-        return [], {":tags": f"At most {_MOST_TAGS} tags of at most {_LONGEST_TAG} characters."}
-    return tags, {}
+def _read_tags(sent: QueryDict) -> tuple[list[str], dict[str, str]]:
+    try:
+        return run_tags.read(sent), {}
+    except UsageError as exc:
+        return [], {":tags": exc.message}
 
 
 def _snapshots(pipeline: Pipeline) -> list[Snapshot]:
