@@ -106,8 +106,8 @@ ACTS: tuple[Act, ...] = (
     Act(
         name="instance",
         role=Role.ADMIN,
-        what="change the instance's settings, read and export the audit log, look at every table",
-        places=(r"PAGE /settings/.*", r"PAGE /audit/.*", r"PAGE /admin/.*"),
+        what="change the instance's settings, see how the system does, read and export the audit log, look at every table",
+        places=(r"PAGE /(settings|system|audit|admin)/.*",),
     ),
     Act(
         name="reading",
