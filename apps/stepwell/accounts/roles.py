@@ -106,7 +106,7 @@ ACTS: tuple[Act, ...] = (
     Act(
         name="instance",
         role=Role.ADMIN,
-        what="change the instance's settings, see how the system does, read and export the audit log, look at every table",
+        what="change the instance's settings, see how it does, read and export the audit log, look at every table",
         places=(r"PAGE /(settings|system|audit|admin)/.*",),
     ),
     Act(
