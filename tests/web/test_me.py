@@ -5,7 +5,9 @@ from django.test import Client
 
 from stepwell.accounts import actions
 from stepwell.accounts.models import User
+from tests import factories
 from tests.plugins.cast import PASSWORD, client_of
+from tests.web.page import read
 
 NEW = "eleven brown foxes"
 
@@ -88,3 +90,35 @@ def test_signing_out_everywhere_means_everywhere(as_bob: Client, bob: User) -> N
     assert as_bob.get("/me/").status_code == 302
     assert other.get("/me/").status_code == 302
     assert client_of(User.objects.get(pk=bob.pk)).get("/me/").status_code == 200
+
+
+def test_how_logs_are_shown_is_stored_and_reaches_the_log(as_charlie: Client, charlie: User) -> None:
+    run = factories.make_run(steps={"load": "completed"})
+    address = f"/runs/{run.number}/logs/load/1/"
+    plain = read(as_charlie.get(address)).one("log-view").attributes
+
+    as_charlie.post(
+        "/me/", {"time_zone": "", "theme": "", "log_wraps": "on", "log_times": "on", "log_from_start": "on"}
+    )
+
+    charlie.refresh_from_db()
+    assert (charlie.log_wraps, charlie.log_times, charlie.log_from_start) == (True, True, True)
+    chosen = read(as_charlie.get(address)).one("log-view").attributes
+    assert chosen.keys() - plain.keys() == {"wrap", "times", "from-start"}
+    panel = read(as_charlie.get(f"/runs/{run.number}/?step=load&tab=log")).one("log-view").attributes
+    assert {"wrap", "times", "from-start"} <= panel.keys()
+    page = read(as_charlie.get("/me/"))
+    assert "checked" in page.one("input", name="log_wraps").attributes
+
+
+def test_own_tokens_that_work_are_listed(as_bob: Client, bob: User, alice: User) -> None:
+    for user, name in ((bob, "nightly"), (bob, "gone"), (alice, "of-alice")):
+        token, _ = actions.make_token(user=user, name=name, role="viewer", by=user)
+        if name == "gone":
+            actions.revoke_token(token=token, by=bob)
+
+    text = read(as_bob.get("/me/")).text
+
+    assert "nightly" in text
+    assert "gone" not in text
+    assert "of-alice" not in text

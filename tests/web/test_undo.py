@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from stepwell.accounts import instance
+from stepwell.accounts import instance, people
 from stepwell.accounts.models import AuditEvent, InstanceSettings, User
 from stepwell.artifacts import model_actions
 from stepwell.artifacts.models import ModelVersion
@@ -59,7 +59,7 @@ def state() -> dict[str, list[Any]]:
         "paused": sorted(Schedule.objects.values_list("id", "is_paused")),
         "default": sorted(Component.objects.filter(is_default=True).values_list("id")),
         "people": sorted(User.objects.values_list("id", "role", "is_active")),
-        "preferences": sorted(User.objects.values_list("id", "time_zone", "theme", "palette", "has_keys")),
+        "preferences": sorted(User.objects.values_list("id", "time_zone", "theme", "palette", *people.SWITCHES)),
         "settings": [getattr(InstanceSettings.load(), name) for name in instance.FIELDS],
         "stages": sorted(ModelVersion.objects.values_list("id", "stage")),
     }
@@ -117,7 +117,7 @@ def view_replaced(user: User) -> tuple[str, dict[str, Any]]:
 
 
 def preferences_saved(user: User) -> tuple[str, dict[str, Any]]:
-    User.objects.filter(pk=user.pk).update(time_zone="Europe/Berlin", theme="dark", palette="safe")
+    User.objects.filter(pk=user.pk).update(time_zone="Europe/Berlin", theme="dark", palette="safe", log_wraps=True)
     return "/me/", {"time_zone": "", "theme": "light", "palette": ""}
 
 

@@ -60,6 +60,10 @@ class User(AbstractUser):
     )
     #: single letters do things
     has_keys = models.BooleanField(default=True)
+    #: how a log is shown until a person says otherwise beside it
+    log_wraps = models.BooleanField(default=False, db_default=False)
+    log_times = models.BooleanField(default=False, db_default=False)
+    log_from_start = models.BooleanField(default=False, db_default=False)
 
     #: a program's account: it has no password and no link signs it in; its tokens are made by admins
     is_service = models.BooleanField(default=False, db_default=False)

@@ -137,23 +137,29 @@ def change_password(*, user: User, current: str, password: str, ip: str | None =
         _record(user, by=user, action="password.changed", ip=ip)
 
 
+#: what a person has on or off: single-letter keys, and how logs are shown
+SWITCHES = ("has_keys", "log_wraps", "log_times", "log_from_start")
+
+
 def change_preferences(
     *,
     user: User,
     time_zone: str,
     theme: str,
     palette: str | None = None,
-    has_keys: bool | None = None,
     ip: str | None = None,
+    **switches: bool,
 ) -> None:
-    """Store what a person chose: time zone (empty: the instance's), theme (empty: the system's), colours, keys.
+    """Store what a person chose: time zone (empty: the instance's), theme (empty: the system's), colours, ``SWITCHES``.
 
-    ``palette`` and ``has_keys`` stay as they are when they are None.
+    ``palette`` stays as it is when it is None, and a switch that is not given.
 
     Raises:
         UsageError: There is no such zone or theme; ``fields`` in its details says which.
     """
-    asked = {"time_zone": time_zone, "theme": theme, "palette": palette, "has_keys": has_keys}
+    if unknown := switches.keys() - set(SWITCHES):
+        raise TypeError(f"{sorted(unknown)} are no switches of a person")
+    asked = {"time_zone": time_zone, "theme": theme, "palette": palette, **switches}
     after = {name: value for name, value in asked.items() if value is not None}
     before = {name: getattr(user, name) for name in after}
     if before == after:

@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from stepwell.accounts import actions
+from stepwell.accounts import actions, people, queries
 from stepwell.accounts.models import Role, User
 from stepwell.accounts.sign_in import WrongPassword
 from stepwell.accounts.throttle import TooManyAttempts
@@ -44,6 +44,15 @@ class PreferencesForm(PageForm):
     )
     has_keys = forms.BooleanField(
         label="Single-letter keys", required=False, help_text="j, k, f, r and others; ? lists them."
+    )
+    log_wraps = forms.BooleanField(
+        label="Wrap lines of logs", required=False, help_text="Until you say otherwise beside a log."
+    )
+    log_times = forms.BooleanField(label="Times in logs", required=False, help_text="When each line was written.")
+    log_from_start = forms.BooleanField(
+        label="Open logs at the first line",
+        required=False,
+        help_text="Else at the newest, which is followed while the step runs.",
     )
 
 
@@ -76,7 +85,8 @@ def me(request: HttpRequest) -> HttpResponse:
         except UsageError as exc:
             form.add_refusal(exc)
         else:
-            undo.offer(request, "Saved.", reverse("me"), **before | {"has_keys": "on" if before["has_keys"] else ""})
+            switches = {name: "on" if before[name] else "" for name in people.SWITCHES}
+            undo.offer(request, "Saved.", reverse("me"), **before | switches)
             response = redirect("me")
             response.set_cookie("stepwell-density", density, max_age=_YEAR, samesite="Lax", secure=request.is_secure())
             return response
@@ -179,7 +189,7 @@ def _fresh(request: HttpRequest) -> User:
 
 def _preferences(request: HttpRequest) -> dict[str, Any]:
     """Return what the form of preferences holds now."""
-    kept = {name: getattr(request.user, name) for name in ("time_zone", "theme", "palette", "has_keys")}
+    kept = {name: getattr(request.user, name) for name in ("time_zone", "theme", "palette", *people.SWITCHES)}
     return kept | {"density": request.COOKIES.get("stepwell-density", "")}
 
 
@@ -198,6 +208,7 @@ def _page(
         "preferences": preferences or PreferencesForm(initial=_preferences(request)),
         "passwords": passwords or _password_form(user),
         "zones": zone_names(),
+        "tokens": [token for token in queries.list_tokens(viewer=user).filter(user=user) if token.state == "active"],
         "sessions": actions.list_sessions(user, this=request.session.session_key),
     }
     return render(request, "accounts/me.html", context, status=422 if preferences or passwords else 200)

@@ -133,7 +133,7 @@ class LogView extends HTMLElement {
   #open() {
     this.take(JSON.parse(this.querySelector("script").textContent));
     if (this.picks.range) this.#toPicks();
-    else if (!this.bar.finder.query.toString()) this.tail.pin();
+    else if (!this.bar.finder.query.toString() && !this.hasAttribute("from-start")) this.tail.pin();
     this.tail.open();
   }
 

@@ -22,7 +22,8 @@ class RunLog extends HTMLElement {
     this.#watcher = new MutationObserver(() => this.#follow());
     this.#watcher.observe(this, { childList: true });
     this.box.classList.remove("log--end");
-    if (this.querySelector("#log-followed").hasAttribute("hx-get")) this.box.scrollTop = this.box.scrollHeight;
+    const grows = this.querySelector("#log-followed").hasAttribute("hx-get");
+    if (grows && !this.hasAttribute("from-start")) this.box.scrollTop = this.box.scrollHeight;
     this.#follow();
   }
 

@@ -3,6 +3,7 @@ import { Finder } from "./finder.js";
 import { ask } from "./asking.js";
 
 const WRAP = "stepwell:wrap";
+const TIMES = "stepwell:times";
 const DARK = "stepwell:dark-logs";
 
 export class LogBar {
@@ -24,7 +25,8 @@ export class LogBar {
     this.#part("dark")?.addEventListener("change", (event) => this.#darken(event.target.checked), options);
     this.#showCount();
     if (localStorage.getItem(DARK)) this.#darken(true);
-    if (localStorage.getItem(WRAP)) view.wrap((this.#part("wrap").checked = true));
+    if (kept(WRAP, view.hasAttribute("wrap"))) view.wrap((this.#part("wrap").checked = true));
+    if (this.#part("times") && kept(TIMES, view.hasAttribute("times"))) this.#showTimes((this.#part("times").checked = true));
   }
 
   close() {
@@ -145,7 +147,7 @@ export class LogBar {
   }
 
   #wrap(isOn) {
-    keep(WRAP, isOn);
+    keep(WRAP, isOn, this.#view.hasAttribute("wrap"));
     this.#view.wrap(isOn);
   }
 
@@ -157,13 +159,20 @@ export class LogBar {
   }
 
   #showTimes(isOn) {
+    keep(TIMES, isOn, this.#view.hasAttribute("times"));
     this.#view.classList.toggle("has-times", isOn);
     this.#view.painter.showTimes(isOn);
-    this.#view.draw();
+    if (this.#view.rows) this.#view.draw();
   }
 }
 
-function keep(name, isOn) {
-  if (isOn) localStorage.setItem(name, "1");
-  else localStorage.removeItem(name);
+// What a browser keeps is how it differs from what the person has on their account.
+function keep(name, isOn, usual = false) {
+  if (isOn === usual) localStorage.removeItem(name);
+  else localStorage.setItem(name, isOn ? "1" : "0");
+}
+
+function kept(name, usual) {
+  const value = localStorage.getItem(name);
+  return value === null ? usual : value === "1";
 }
