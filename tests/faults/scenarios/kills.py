@@ -7,6 +7,7 @@ import signal
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import psutil
 
@@ -155,7 +156,9 @@ def _kill_one(draw: random.Random, runners: list[Process], web: Process) -> str:
     found: dict[str, list[int]] = {"web": [web.pid], "runner": [one.pid for one in runners], "host": [], "step": []}
     for runner in runners:
         for child in runner.below():
-            found["host" if child.ppid() == runner.pid else "step"].append(child.pid)
+            # One that ended a moment ago is none to kill.
+            with suppress(psutil.NoSuchProcess):
+                found["host" if child.ppid() == runner.pid else "step"].append(child.pid)
     there = [kind for kind, pids in found.items() if pids]
     (what,) = draw.choices(there, [_KILLED[kind] for kind in there])
     kill(draw.choice(found[what]))
